@@ -1,0 +1,69 @@
+# One command sets up and checks everything: a bare Debian 12 with python3.11 and make is enough.
+# Each stamp in .venv stands for one installed lock file: a second call is instant, a changed lock installs again.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first Python that is there, runs (a shim may only look like one) and is new enough.
+PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+# Wheels only: a source package would fetch its own build tools, which no hash covers.
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo run test lint crash clean
+
+help: ## print this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: $(VENV)/.project ## three nodes on this machine: sign, submit, pull, verify
+	$(BIN)/cbm demo
+
+run: $(VENV)/.project ## one node, kept in .run/XR, on http://127.0.0.1:8750
+	test -e .run/XR || $(BIN)/cbm node init .run/XR --participant XR --url http://127.0.0.1:8750
+	$(BIN)/cbm node run .run/XR
+
+test: lint ## everything that is checked before a change goes in
+	$(BIN)/pytest -q
+
+lint: $(VENV)/.dev ## style, types and floors only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+crash: $(VENV)/.dev ## kill a node a hundred times at any moment: nothing acknowledged may be lost
+	CBM_CRASH_ROUNDS=100 $(BIN)/pytest -q -m crash
+
+clean: ## remove what make and the tools made; .run stays: it holds keys and a log
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find exchange tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Existence counts, not age; pip is the last thing that a finished venv gets.
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing. On Debian: apt-get install -y python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package; \
+	  else \
+	    echo "Python cannot make a virtual environment here. Run: sudo apt-get install -y $$package"; exit 1; \
+	  fi; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock requirements-build.lock | $(BIN)/pip
+	$(LOCKED) -r requirements.lock -r requirements-build.lock
+	@touch $@
+
+$(VENV)/.project: pyproject.toml exchange/__init__.py $(VENV)/.runtime
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.project
+	$(LOCKED) -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,5 @@
+"""python -m exchange"""
+
+from exchange.cli import main
+
+main()

@@ -1,0 +1,72 @@
+"""Contact points: who answers, reachable at a moment, phone first."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from exchange.api import shapes
+from exchange.api.room import NodeDep
+from exchange.errors import Malformed, NotFound
+from exchange.node.directory import Contact, look_up
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/contacts", response_model=shapes.Contacts)
+def contacts(
+    node: NodeDep,
+    participant: str | None = None,
+    role: str | None = None,
+    language: str | None = None,
+    at: str | None = None,
+    status: Annotated[list[str] | None, Query()] = None,
+    now: Annotated[bool, Query(description="leave out those who are outside their stated hours")] = False,
+) -> dict[str, Any]:
+    """Contacts in force at the moment `at` (ISO 8601 with a zone; default now), those reachable first."""
+    moment = node.clock() if at is None else _moment(at)
+    if participant is not None and participant not in node.participants.records:
+        raise NotFound(f"no participant {participant[:20]!r} is known here")
+    found = look_up(
+        node,
+        participant=participant,
+        role=role,
+        language=language,
+        statuses=tuple(status) if status else None,
+        at=moment,
+        reachable_only=now,
+    )
+    return {"at": moment.isoformat(timespec="seconds"), "items": [_answer(contact) for contact in found], "next": None}
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed(f"expected a time like 2026-11-21T03:00:00Z, got {text[:40]!r}", pointer="/at") from None
+    if moment.tzinfo is None or not 1970 <= moment.year < 9999:
+        raise Malformed(f"the time {text[:40]!r} needs a zone: add Z, or an offset like +01:00", pointer="/at")
+    return moment
+
+
+def _answer(contact: Contact) -> dict[str, Any]:
+    stored = contact.stored
+    return {
+        "participant": stored.participant,
+        "name": contact.name,
+        "form": stored.form,
+        "role": contact.field("role"),
+        "status": stored.status,
+        "reachable": contact.reachability.answer,
+        "reachable_until": contact.reachability.until,
+        "local_time": contact.reachability.local_time,
+        "phone": contact.field("phone"),
+        "email": contact.field("email"),
+        "institution": contact.field("institution"),
+        "languages": contact.field("languages"),
+        "freshness": contact.freshness,
+        "confirmed": stored.confirmed,
+        "confirm_by": contact.field("confirm_by"),
+        "contact": stored.body,
+        "source": {"id": stored.id, "origin": stored.origin, "index": stored.index},
+    }

@@ -1,0 +1,90 @@
+"""The two doors through which a document leaves a node: one by its commitment, and many in log order."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import orjson
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse, Response, StreamingResponse
+
+from exchange.api.room import NodeDep
+from exchange.core.base64text import format_base64
+from exchange.errors import NotFound
+from exchange.node.node import Node
+from exchange.store import documents
+from exchange.store import log as logs
+from exchange.store.documents import HeldDocument
+
+router = APIRouter(prefix="/v1")
+
+BATCH = 256  # documents read at a time while streaming
+ENTRIES = 4_096  # entries that one bulk answer covers at most
+
+
+@router.get("/documents/{commitment}", response_class=Response)
+def document(node: NodeDep, commitment: str) -> Response:
+    """The bytes, with the opening (`CBM-Opening`) that proves them to be the document committed to. Always a download."""
+    with node.db.read() as tx:
+        held = documents.document(tx, commitment)
+    headers = {
+        "CBM-Opening": format_base64(held.opening),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(held.name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        # The bytes behind a commitment never change, but they may be erased: caches ask again.
+        "Cache-Control": "no-cache",
+        "ETag": f'"{held.commitment}"',
+    }
+    if held.content is not None:
+        return Response(held.content, headers=headers, media_type=held.media_type)
+    return FileResponse(node.files.path(held.commitment), headers=headers, media_type=held.media_type)
+
+
+@router.get("/documents", response_class=Response)
+def documents_in_bulk(
+    node: NodeDep,
+    participant: str,
+    start: Annotated[int, Query(ge=0, alias="from")] = 0,
+    to: Annotated[int | None, Query(ge=0)] = None,
+    origin: str | None = None,
+) -> Response:
+    """Public documents of the entries [from, to) of a participant's log, one JSON line each, at most 4,096 entries an answer.
+
+    Larger ones come with `content` null: fetch them by their commitment.
+    """
+    record = node.participants.records.get(participant)
+    if record is None:
+        raise NotFound(f"no participant {participant[:20]!r} is known here")
+    with node.db.read() as tx:
+        log = logs.log_of(tx, origin or record.current_log.origin)
+    end = min(log.size if to is None else to, start + ENTRIES)
+    return StreamingResponse(
+        _lines(node, log.id, start, end), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _lines(node: Node, log_id: int, start: int, end: int) -> Iterator[bytes]:
+    """A few rows at a time, so that memory stays flat however long the stream is."""
+    while start < end:
+        with node.db.read() as tx:
+            batch = documents.documents_between(tx, log_id, start, end, BATCH)
+        if not batch:
+            return
+        last = batch[-1].index
+        whole = batch if len(batch) < BATCH or batch[0].index == last else [held for held in batch if held.index < last]
+        for held in whole:
+            yield orjson.dumps(_line(held)) + b"\n"
+        start = whole[-1].index + 1
+
+
+def _line(held: HeldDocument) -> dict[str, Any]:
+    return {
+        "index": held.index,
+        "slot": held.slot,
+        "commitment": held.commitment,
+        "name": held.name,
+        "opening": format_base64(held.opening),
+        "size": held.size,
+        "content": None if held.content is None else format_base64(held.content),
+    }

@@ -1,0 +1,62 @@
+"""The log and every mirror, as C2SP tlog-tiles says: `checkpoint`, hash tiles and entry bundles, nothing beyond the published size.
+
+What exists never changes and may be cached for ever; what does not exist may exist a second later, so its 404 may not be cached.
+"""
+
+import hashlib
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from exchange.api.room import Room
+from exchange.core.tiles import parse_tile_path
+from exchange.errors import Malformed, NotFound
+from exchange.store import log as logs
+from exchange.store.log import StoredLog
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+CHECKPOINT_CACHE = "no-cache"
+
+
+def _origin(request: Request) -> str:
+    """One's own origin, or that of the mirror named by hex SHA-256 of its origin or by its participant's code."""
+    room: Room = request.app.state.room
+    name = request.path_params.get("mirror")
+    if name is None:
+        return room.node.origin
+    record = room.node.participants.records.get(name)
+    if record is not None:
+        return record.current_log.origin
+    with room.node.db.read() as tx:
+        for log in logs.all_logs(tx):
+            if hashlib.sha256(log.origin.encode()).hexdigest() == name:
+                return log.origin
+    raise NotFound(f"no log is mirrored here under {name[:80]!r}")
+
+
+def checkpoint(request: Request) -> Response:
+    note = StoredLog(request.app.state.room.node.db, _origin(request)).checkpoint()
+    etag = f'"{hashlib.sha256(note).hexdigest()}"'
+    headers = {"Cache-Control": CHECKPOINT_CACHE, "ETag": etag, "Access-Control-Allow-Origin": "*"}
+    if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(note, headers=headers, media_type="text/plain; charset=utf-8")
+
+
+def tile(request: Request) -> Response:
+    try:
+        path = parse_tile_path(request.path_params["path"])
+    except Malformed as error:
+        raise NotFound(f"no tile has that path: {error}") from None
+    content = StoredLog(request.app.state.room.node.db, _origin(request)).tile(path)
+    headers = {"Cache-Control": IMMUTABLE, "Access-Control-Allow-Origin": "*"}
+    return Response(content, headers=headers, media_type="application/octet-stream")
+
+
+ROUTES = [
+    Route("/log/checkpoint", checkpoint, methods=["GET"]),
+    Route("/log/tile/{path:path}", tile, methods=["GET"]),
+    Route("/mirror/{mirror}/checkpoint", checkpoint, methods=["GET"]),
+    Route("/mirror/{mirror}/tile/{path:path}", tile, methods=["GET"]),
+]

@@ -1,0 +1,104 @@
+"""The node about itself: who it is, what it holds of every log, whether it is alive and ready."""
+
+import hmac
+from typing import Any
+
+from fastapi import APIRouter, Header, Response
+
+from exchange import __version__
+from exchange.api import shapes
+from exchange.api.room import NodeDep, RoomDep
+from exchange.core.base64text import format_base64
+from exchange.core.note import format_vkey
+from exchange.errors import KeyNotAllowed
+from exchange.store import documents
+from exchange.store import log as logs
+from exchange.store.peers import PeerStatus, peer_statuses
+
+router = APIRouter()
+
+
+@router.get("/v1/node", response_model=shapes.NodeAnswer)
+def node_about_itself(node: NodeDep) -> dict[str, Any]:
+    """Who runs this node, and the log it keeps."""
+    with node.db.read() as tx:
+        log = logs.log_of(tx, node.origin)
+    return {
+        "participant": node.settings.participant,
+        "federation": node.settings.federation,
+        "live": node.participants.live,
+        "origin": node.origin,
+        "log_vkey": format_vkey(node.vkey),
+        "size": log.size,
+        "version": __version__,
+    }
+
+
+@router.get("/v1/heads", response_model=shapes.Heads)
+def heads(node: NodeDep) -> dict[str, Any]:
+    """Every log known here: two registries that agree give the same answer, byte for byte."""
+    with node.db.read() as tx:
+        counts = logs.verdicts(tx)
+        items = [
+            {
+                "participant": log.participant,
+                "origin": log.origin,
+                "size": log.size,
+                "root": format_base64(log.root),
+                **{verdict: counts.get(log.id, {}).get(verdict, 0) for verdict in ("admitted", "refused", "waiting")},
+            }
+            for log in logs.all_logs(tx)
+        ]
+    return {"items": items, "next": None}
+
+
+@router.get("/v1/peers", response_model=shapes.Peers)
+def peers(node: NodeDep) -> dict[str, Any]:
+    """How the last contact with each peer went, and what it still owes."""
+    with node.db.read() as tx:
+        statuses, owed = peer_statuses(tx), documents.count_missing(tx)
+        known = logs.all_logs(tx)
+    items = []
+    for code, record in sorted(node.participants.records.items()):
+        if code == node.settings.participant:
+            continue
+        mine = [log for log in known if log.participant == code]
+        status = statuses.get(code, PeerStatus(code, None, None, None, 0))
+        items.append(
+            {
+                "participant": code,
+                "node_url": record.node_url,
+                "size": sum(log.size for log in mine),
+                "attempted": status.attempted,
+                "contacted": status.contacted,
+                "error": status.error,
+                "failures": status.failures,
+                "documents_missing": sum(owed.get(log.id, 0) for log in mine),
+            }
+        )
+    return {"items": items, "next": None}
+
+
+@router.get("/healthz", include_in_schema=False)
+def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", include_in_schema=False)
+def readyz(node: NodeDep, response: Response) -> dict[str, str | None]:
+    """The node reads and appends; where it only reads, 503 and the reason."""
+    with node.db.read() as tx:
+        logs.log_of(tx, node.origin)
+    if node.appender.stopped is not None:
+        response.status_code = 503
+        return {"status": "reading only", "reason": node.appender.stopped}
+    return {"status": "ready", "reason": None}
+
+
+@router.post("/local/pull", include_in_schema=False)
+def pull_now(room: RoomDep, authorization: str = Header("")) -> dict[str, Any]:
+    """A round of visits at once, for whoever can read the operator's token in the data directory (`cbm pull`)."""
+    if not hmac.compare_digest(authorization.encode(), f"Bearer {room.token}".encode()):
+        raise KeyNotAllowed("this is for the operator of the node, with the token in its directory")
+    return {"visits": room.pull()}

@@ -1,0 +1,52 @@
+"""Who participates, and the forms they use."""
+
+import hashlib
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from exchange.api import shapes
+from exchange.api.room import NodeDep
+from exchange.errors import NotFound
+from exchange.trust.participants import format_record
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/participants", response_model=shapes.Participants)
+def participants(node: NodeDep) -> dict[str, Any]:
+    """The records in force here, whole: with them and a pack, anybody can verify."""
+    known = node.participants
+    items = [format_record(record) for _, record in sorted(known.records.items())]
+    return {"federation": known.federation, "live": known.live, "items": items, "next": None}
+
+
+@router.get("/forms", response_model=shapes.Forms)
+def forms(node: NodeDep) -> dict[str, Any]:
+    items = [
+        {
+            "code": form.code,
+            "version": form.version,
+            "sha256": form.sha256,
+            "title": dict(form.meta["title"]),
+            "obligations": list(form.obligations),
+            "audience": form.audience,
+        }
+        for _, form in sorted(node.catalogue.forms.items())
+    ]
+    return {"items": items, "next": None}
+
+
+@router.get("/forms/{code}")
+def form(node: NodeDep, request: Request, code: str, version: int | None = None) -> Response:
+    """The form file itself, byte for byte: its SHA-256 is what statements name. The newest version unless another is asked for."""
+    found = node.catalogue.newest(code) if version is None else node.catalogue.forms.get((code, version))
+    if found is None:
+        raise NotFound(f"no form {code[:20]!r}{'' if version is None else f' version {version}'} is known here")
+    etag = f'"{hashlib.sha256(found.content).hexdigest()}"'
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    return Response(
+        found.content, headers={"ETag": etag, "Cache-Control": "no-cache"}, media_type="application/schema+json"
+    )

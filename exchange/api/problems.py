@@ -1,0 +1,94 @@
+"""Every error of the API, as RFC 9457 problem details with a stable code and the next step. Never cached, never a traceback."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from exchange import errors
+from exchange.errors import ExchangeError, Malformed, NotFound
+
+MEDIA_TYPE = "application/problem+json"
+NO_STORE = {"Cache-Control": "no-store"}
+RETRY_SECONDS = "30"
+
+# The first class of the error's own line that stands here decides.
+STATUS: dict[type[ExchangeError], int] = {
+    errors.TooLarge: 413,
+    errors.Malformed: 400,
+    errors.BadSignature: 403,
+    errors.UnknownKey: 403,
+    errors.Unverified: 422,
+    errors.KeyNotAllowed: 403,
+    errors.TooFewSignatures: 403,
+    errors.WrongParticipant: 403,
+    errors.DuplicateSubmission: 409,
+    errors.NotAdmitted: 422,
+    errors.Contradiction: 409,
+    errors.NotFound: 404,
+    errors.Unavailable: 503,
+    errors.Misuse: 500,
+    errors.ExchangeError: 500,
+}
+
+_logger = logging.getLogger("exchange.api")
+
+
+def problem(error: ExchangeError) -> JSONResponse:
+    """The answer for one of our own errors."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    body: dict[str, Any] = {
+        "type": f"urn:cbm:error:{error.code}",
+        "title": (type(error).__doc__ or error.code).strip().splitlines()[0]
+        if type(error).__doc__
+        else error.code.replace("-", " "),
+        "status": status,
+        "code": error.code,
+        "detail": str(error),
+        "next_step": error.next_step,
+    }
+    if error.pointer is not None:
+        body["pointer"] = error.pointer
+    headers = NO_STORE | ({"Retry-After": RETRY_SECONDS} if status == 503 else {})
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """One shape for every error, ours, the framework's and the unforeseen."""
+
+    @app.exception_handler(ExchangeError)
+    def ours(_request: Request, error: ExchangeError) -> JSONResponse:
+        return problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    def parameters(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        name = "/".join(str(part) for part in first["loc"][1:])
+        return problem(Malformed(f"the parameter {name!r}: {first['msg']}", pointer=f"/{name}"))
+
+    @app.exception_handler(HTTPException)
+    def framework(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 404:
+            return problem(NotFound(f"there is no {request.url.path} here"))
+        body = {
+            "type": "about:blank",
+            "title": str(error.detail),
+            "status": error.status_code,
+            "code": f"http-{error.status_code}",
+        }
+        body |= {
+            "detail": f"{request.method} {request.url.path}: {error.detail}",
+            "next_step": "GET /openapi.json lists what this node answers.",
+        }
+        return JSONResponse(body, error.status_code, NO_STORE | dict(error.headers or {}), MEDIA_TYPE)
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        _logger.error("unforeseen error at %s %s", request.method, request.url.path, exc_info=error)
+        body = {"type": "urn:cbm:error:internal", "title": "internal error", "status": 500, "code": "internal"}
+        body |= {"detail": "something went wrong here that was not foreseen; nothing was acknowledged"}
+        body |= {"next_step": "Try again; if it stays, tell the operator of this node the time of this request."}
+        return JSONResponse(body, 500, NO_STORE, MEDIA_TYPE)

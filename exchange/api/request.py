@@ -1,0 +1,176 @@
+"""Reading what comes in: bounded before it is read, strict, and never more than a chunk in memory."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from exchange.core.base64text import parse_base64
+from exchange.core.document import parse_name
+from exchange.core.jsontext import parse_json
+from exchange.errors import Malformed, TooLarge
+
+MAX_JSON = 4 * 1024 * 1024  # bytes of a submission in JSON
+MAX_HEADER = 1024  # bytes of the headers of one part
+MAX_OPENING_PART = 2048  # bytes
+MAX_PARTS = 1 + 2 * 101  # an envelope, then opening and content of each document
+PARTS = ("envelope", "opening", "content")
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes; what claims to be longer is refused unread."""
+    claimed = request.headers.get("content-length", "0")
+    if not (claimed.isascii() and claimed.isdigit()) or int(claimed[:18]) > limit:
+        raise TooLarge(f"at most {limit} bytes are taken here, {claimed[:20]} were announced")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(f"at most {limit} bytes are taken here")
+    return bytes(body)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedJson:
+    """A submission as it comes in JSON: the envelope's bytes, then (slot, name, opening, content), the last two in base64."""
+
+    envelope: bytes
+    documents: tuple[tuple[str, str, str, str], ...]
+
+
+def parse_submission(body: bytes) -> OfferedJson:
+    """`{"envelope": B64, "documents": [{"slot", "name", "opening", "content"}]}`; duplicate or unknown fields are refused."""
+    fields = _fields(parse_json(body, limit=MAX_JSON), ("envelope", "documents"), "")
+    if not isinstance(fields["documents"], list):
+        raise Malformed("documents is a list", pointer="/documents")
+    documents = []
+    for number, value in enumerate(fields["documents"]):
+        document = _fields(value, ("slot", "name", "opening", "content"), f"/documents/{number}")
+        texts = tuple(document[name] for name in ("slot", "name", "opening", "content"))
+        if not all(isinstance(text, str) for text in texts):
+            raise Malformed("slot, name, opening and content are texts", pointer=f"/documents/{number}")
+        documents.append(texts)
+    if not isinstance(fields["envelope"], str):
+        raise Malformed("the envelope's bytes are expected in base64", pointer="/envelope")
+    return OfferedJson(parse_base64(fields["envelope"]), tuple(documents))
+
+
+def _fields(value: Any, names: tuple[str, ...], pointer: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise Malformed(f"expected an object with exactly the fields {', '.join(names)}", pointer=pointer)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedOpening:
+    slot: str
+    name: str
+    opening: bytes
+
+
+def parse_opening_part(data: bytes) -> OfferedOpening:
+    fields = _fields(parse_json(data, limit=MAX_OPENING_PART), ("slot", "name", "opening"), "")
+    if not all(isinstance(text, str) for text in fields.values()):
+        raise Malformed("slot, name and opening are texts")
+    return OfferedOpening(fields["slot"], parse_name(fields["name"]), parse_base64(fields["opening"], length=32))
+
+
+class PartReader:
+    """The parts of a multipart/form-data body as they stream in: `start()`, then `read()` until it is empty, for each part.
+
+    The framework's own form parser would spool everything first; here the envelope is judged before another byte is read.
+    """
+
+    def __init__(self, request: Request) -> None:
+        kind, options = parse_options_header(request.headers.get("content-type", ""))
+        if kind != b"multipart/form-data" or not options.get(b"boundary"):
+            raise Malformed("expected multipart/form-data with a boundary")
+        self._stream: AsyncIterator[bytes] = request.stream()
+        self._events: list[tuple[str, bytes]] = []
+        self._headers: dict[bytes, bytes] = {}
+        self._field = self._value = b""
+        self._parts = 0
+        self._over = False
+        self._parser = MultipartParser(
+            options[b"boundary"],
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._header_field,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_headers_finished": self._headers_finished,
+                "on_part_data": lambda data, start, end: self._events.append(("data", data[start:end])),
+                "on_part_end": lambda: self._events.append(("end", b"")),
+            },
+        )
+
+    def _begin(self) -> None:
+        self._headers, self._field, self._value = {}, b"", b""
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise TooLarge(f"a submission has at most {MAX_PARTS} parts")
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._field = self._bounded(self._field + data[start:end])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value = self._bounded(self._value + data[start:end])
+
+    def _bounded(self, text: bytes) -> bytes:
+        if len(text) > MAX_HEADER:
+            raise TooLarge(f"the headers of a part have at most {MAX_HEADER} bytes")
+        return text
+
+    def _header_end(self) -> None:
+        self._headers[self._field.lower()] = self._value
+        self._field = self._value = b""
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        self._events.append(("begin", options.get(b"name", b"")))
+
+    async def _next(self) -> tuple[str, bytes]:
+        while not self._events:
+            if self._over:
+                return "over", b""
+            chunk = await anext(self._stream, b"")
+            if not chunk:
+                self._over = True
+                continue
+            try:
+                self._parser.write(chunk)
+            except FormParserError as error:
+                raise Malformed(f"the multipart body is malformed: {error}") from None
+        return self._events.pop(0)
+
+    async def start(self) -> str | None:
+        """The name of the next part, or None after the last. Raises Malformed for a part that nobody asked for."""
+        event, name = await self._next()
+        if event == "over":
+            return None
+        text = name.decode("ascii", "replace")
+        if event != "begin" or text not in PARTS:
+            raise Malformed(f"expected the parts {', '.join(PARTS)}; got {text[:40]!r}")
+        return text
+
+    async def read(self) -> bytes:
+        """The next piece of this part; empty at its end. A body that breaks off inside a part is Malformed."""
+        while True:
+            event, data = await self._next()
+            if event == "end":
+                return b""
+            if event == "over":
+                raise Malformed("the multipart body breaks off inside a part")
+            if data:
+                return data
+
+    async def read_whole(self, limit: int) -> bytes:
+        content = bytearray()
+        while piece := await self.read():
+            content += piece
+            if len(content) > limit:
+                raise TooLarge(f"this part has at most {limit} bytes")
+        return bytes(content)

@@ -1,0 +1,197 @@
+"""Submissions: the registry as it stands, the door through which one's own come in, and the proofs that go out."""
+
+import asyncio
+import hashlib
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from exchange.api import shapes
+from exchange.api.request import MAX_JSON, MAX_OPENING_PART, PartReader, parse_opening_part, parse_submission, read_body
+from exchange.api.room import Limit, NodeDep, page
+from exchange.core.dsse import MAX_ENVELOPE, parse_envelope
+from exchange.core.receipt import format_receipt
+from exchange.errors import DocumentsMissing, Malformed
+from exchange.node.node import Node
+from exchange.node.packing import pack_of, receipt_of
+from exchange.node.submit import Submission, small_arrival
+from exchange.store import documents, registry
+from exchange.store import log as logs
+from exchange.store.documents import Arrival
+from exchange.store.query import Filter, submission, submissions
+from exchange.store.registry import SubmissionState
+
+router = APIRouter(prefix="/v1")
+
+COSIGNED_BY_NONE = "cosigned by no other State"
+_PERIOD = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
+
+
+def _answer(state: SubmissionState) -> dict[str, Any]:
+    return {
+        "id": state.id,
+        "participant": state.participant,
+        "origin": state.origin,
+        "index": state.index,
+        "form": state.form,
+        "form_version": state.version,
+        "obligations": list(state.obligations),
+        "series": state.series,
+        "issued": state.issued,
+        "period": None if state.period is None else {"from": state.period[0], "to": state.period[1]},
+        "return": state.return_,
+        "message": state.message,
+        "status": state.status,
+        "current": state.current,
+        "fits": state.fits,
+        "cosignatures": COSIGNED_BY_NONE,
+        "documents": [
+            {
+                "slot": slot.slot,
+                "media_type": slot.media_type,
+                "language": slot.language,
+                "audience": slot.audience,
+                "commitment": slot.commitment,
+                "held": slot.held,
+                "name": slot.name,
+                "size": slot.size,
+            }
+            for slot in state.documents
+        ],
+    }
+
+
+@router.get("/submissions", response_model=shapes.Submissions)
+def list_submissions(
+    request: Request,
+    node: NodeDep,
+    participant: str | None = None,
+    form: str | None = None,
+    obligation: str | None = None,
+    period: Annotated[str | None, Query(pattern=_PERIOD)] = None,
+    status: Annotated[list[str] | None, Query()] = None,
+    series: str | None = None,
+    current: bool | None = None,
+    before: Annotated[int | None, Query(ge=1)] = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Newest arrival first. A live node lists only actual submissions unless `status` asks for others."""
+    statuses = tuple(status) if status else ("actual",) if node.participants.live else None
+    wanted = Filter(participant, form, obligation, period, statuses, current, series)
+    with node.db.read() as tx:
+        found = submissions(tx, wanted, before=before, limit=limit)
+    return page(request, [_answer(state) for state in found], limit, "before", found[-1].seq if found else None)
+
+
+@router.get("/submissions/{ident}", response_model=shapes.SubmissionWhole)
+def show_submission(node: NodeDep, ident: str) -> dict[str, Any]:
+    """One submission with its statement, its body where it is held here, and the history of its series."""
+    with node.db.read() as tx:
+        state = submission(tx, ident)
+        envelope = parse_envelope(registry.position_of(tx, ident).envelope)
+        history = submissions(
+            tx, Filter(participant=state.participant, series=state.series, statuses=(state.status,)), limit=100
+        )
+        held = documents.documents_of(tx, logs.log_of(tx, state.origin).id, state.index)
+    bodies = [document.content for document in held if document.slot == "body" and document.content is not None]
+    body = orjson.loads(bodies[0]) if bodies and state.fits == "fits" else None
+    ids = [entry.id for entry in sorted(history, key=lambda entry: entry.index)]
+    return {**_answer(state), "statement": orjson.loads(envelope.payload), "body": body, "history": ids}
+
+
+def _proof(content: bytes, request: Request, media_type: str, name: str) -> Response:
+    etag = f'"{hashlib.sha256(content).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Content-Disposition": f'attachment; filename="{name}"'}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+@router.get("/submissions/{ident}/envelope", response_class=Response)
+def envelope(node: NodeDep, request: Request, ident: str) -> Response:
+    """The signed envelope, byte for byte as it stands in the log."""
+    with node.db.read() as tx:
+        content = registry.position_of(tx, ident).envelope
+    return _proof(content, request, "application/vnd.dsse.envelope.v1+json", f"{ident}.json")
+
+
+@router.get("/submissions/{ident}/receipt", response_class=Response)
+def receipt(node: NodeDep, request: Request, ident: str) -> Response:
+    """The receipt (C2SP tlog-proof): that the envelope stands in the log, under the log's signature."""
+    return _proof(format_receipt(receipt_of(node, ident)), request, "text/plain; charset=utf-8", f"{ident}.tlog-proof")
+
+
+@router.get("/submissions/{ident}/pack", response_class=Response)
+def pack(node: NodeDep, request: Request, ident: str) -> Response:
+    """The evidence pack: everything to verify the submission offline, but for the anchor."""
+    return _proof(pack_of(node, ident), request, "application/zip", f"{ident}.zip")
+
+
+@router.post(
+    "/submissions", response_model=shapes.Receipted, status_code=201, responses={200: {"model": shapes.Receipted}}
+)
+async def submit(request: Request, response: Response, node: NodeDep) -> dict[str, Any]:
+    """Takes complete envelopes signed by the State's own keys: the signature is the credential.
+
+    `application/json` where all documents are small, `multipart/form-data` where one is large. Answered after the commit.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        candidate, arrivals = await _from_json(request, node)
+    elif kind == "multipart/form-data":
+        candidate, arrivals = await _from_parts(request, node)
+    else:
+        raise Malformed(f"expected application/json or multipart/form-data, got {kind[:80] or 'no content type'!r}")
+    recorded = candidate.recorded
+    if recorded is None:
+        candidate.check(arrivals)
+        recorded = await asyncio.wrap_future(
+            node.appender.submit(candidate.admitted, tuple(arrivals), candidate.participants)
+        )
+    proof = await asyncio.to_thread(receipt_of, node, recorded.id)
+    response.status_code = 201 if recorded.new else 200
+    response.headers["Location"] = f"/v1/submissions/{recorded.id}"
+    return {
+        "id": recorded.id,
+        "origin": node.origin,
+        "index": recorded.index,
+        "new": recorded.new,
+        "receipt": format_receipt(proof).decode(),
+    }
+
+
+async def _from_json(request: Request, node: Node) -> tuple[Submission, list[Arrival]]:
+    offered = parse_submission(await read_body(request, MAX_JSON))
+    candidate = Submission(node, offered.envelope)
+    return candidate, [small_arrival(*document) for document in offered.documents]
+
+
+async def _from_parts(request: Request, node: Node) -> tuple[Submission, list[Arrival]]:
+    """The envelope first, judged before another byte is read; then each document, hashed while it streams to its file."""
+    parts = PartReader(request)
+    if await parts.start() != "envelope":
+        raise Malformed("the first part of a submission is its envelope")
+    candidate = Submission(node, await parts.read_whole(MAX_ENVELOPE))
+    arrivals: list[Arrival] = []
+    while candidate.recorded is None and (name := await parts.start()) is not None:
+        if name != "opening":
+            raise Malformed("each document is preceded by its opening")
+        opening = parse_opening_part(await parts.read_whole(MAX_OPENING_PART))
+        candidate.expected(len(arrivals), opening.slot)
+        if await parts.start() != "content":
+            raise DocumentsMissing(f"after the opening of {opening.slot!r} its content was expected")
+        arrivals.append(await _receive(node, parts, opening.slot, opening.name, opening.opening))
+    return candidate, arrivals
+
+
+async def _receive(node: Node, parts: PartReader, slot: str, name: str, opening: bytes) -> Arrival:
+    incoming = node.files.receive(slot, name, opening)
+    try:
+        while piece := await parts.read():
+            incoming.write(piece)
+    except BaseException:
+        incoming.discard()
+        raise
+    return await asyncio.to_thread(incoming.finish)

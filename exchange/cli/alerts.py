@@ -1,0 +1,42 @@
+"""cbm alerts: what the node found wrong elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl
+from exchange.cli.output import Exit, answer, answer_json, say
+from exchange.client import Client
+
+
+def alerts(
+    node: NodeUrl = DEFAULT_NODE,
+    evidence: Annotated[Path | None, typer.Option(help="A folder to write the evidence of each alert to.")] = None,
+    json: Json = False,
+) -> None:
+    """Alerts, oldest first. Exit 1 where there are any."""
+    with Client(node) as client:
+        found = list(client.alerts())
+    if json:
+        answer_json(found)
+    else:
+        for alert in found:
+            answer(
+                [
+                    f"{alert['raised'][:16]}Z  {alert['kind']}  {alert['participant']}",
+                    f"  {alert['summary']}",
+                    f"  alert {alert['id'][:16]}",
+                ]
+            )
+    if evidence is not None and found:
+        evidence.mkdir(parents=True, exist_ok=True)
+        for alert in found:
+            path = evidence / f"{alert['id'][:16]}.json"
+            path.write_bytes(orjson.dumps(alert["evidence"]))
+            say(f"evidence in {path}")
+    if not found:
+        say("No alerts: nothing was found wrong.")
+        return
+    raise typer.Exit(Exit.NO)

@@ -1,0 +1,118 @@
+"""cbm federation: who participates, and whom this machine trusts to say so."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exchange.cli.options import Directory
+from exchange.cli.output import answer, say
+from exchange.cli.sign import read_bounded
+from exchange.config import read_settings
+from exchange.errors import Misuse, RecordRefused
+from exchange.node.founding import read_participants, write_participants
+from exchange.trust.participants import MAX_PARTICIPANTS_FILE, Participants, check_successor, parse_participants
+
+app = typer.Typer(no_args_is_help=True, help="Who participates, and whom this machine trusts to say so.")
+
+
+def _pins() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "cbm" / "anchors"
+
+
+def pinned() -> list[Path]:
+    """The anchors that were pinned on this machine."""
+    return sorted(_pins().glob("*.json"))
+
+
+@app.command("gather")
+def gather(
+    output: Annotated[Path, typer.Argument(metavar="PEERS.json", help="The file to write.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="The peers.json of each node, as its operator gave it.")
+    ],
+) -> None:
+    """Put the records of several nodes into one file that all of them import. Every rule of a record is checked."""
+    gathered: Participants | None = None
+    for path in files:
+        found = read_participants(path)
+        if gathered is None:
+            gathered = found
+            continue
+        if (found.federation, found.live) != (gathered.federation, gathered.live):
+            raise Misuse(
+                f"{path} speaks for the federation {found.federation!r}, the files before it for {gathered.federation!r}"
+            )
+        records = dict(gathered.records)
+        for code, record in found.records.items():
+            if code in records and records[code] != record:
+                raise RecordRefused(
+                    f"{path} holds another record of {code} than a file before it; ask {code} which is newer"
+                )
+            records[code] = record
+        gathered = Participants(found.federation, found.live, records)
+    if gathered is None:
+        raise Misuse("no files to gather")
+    write_participants(output, gathered)
+    say(
+        f"{output} holds {len(gathered.records)} records of {gathered.federation}. Import it with `cbm federation import`."
+    )
+    answer(str(output))
+
+
+@app.command("import")
+def import_records(directory: Directory, file: Annotated[Path, typer.Argument(metavar="PEERS.json")]) -> None:
+    """Bring the records of a file into the node in DIR; a running node reads them on its next round of visits."""
+    settings = read_settings(directory)
+    mine, theirs = read_participants(settings.peers), read_participants(file)
+    if theirs.federation != settings.federation:
+        raise Misuse(
+            f"{file} speaks for the federation {theirs.federation!r}, this node belongs to {settings.federation!r}"
+        )
+    records = dict(mine.records)
+    for code, record in theirs.records.items():
+        if code == settings.participant:
+            if record != records.get(code):
+                say(f"the record of {code} in {file} differs from this node's own, which stays")
+            continue
+        if code in records:
+            check_successor(records[code], record)
+        records[code] = record
+    write_participants(settings.peers, Participants(settings.federation, theirs.live, records))
+    answer(f"{len(records)} records in {settings.peers}")
+
+
+@app.command("pin")
+def pin(
+    file: Annotated[Path, typer.Argument(metavar="PEERS.json", help="Records that you hold from a source you trust.")],
+) -> None:
+    """Trust these records on this machine: `cbm verify` then counts their keys."""
+    content = read_bounded(file, MAX_PARTICIPANTS_FILE)
+    found = parse_participants(content)
+    digest = hashlib.sha256(content).hexdigest()
+    _pins().mkdir(parents=True, exist_ok=True)
+    target = _pins() / f"{found.federation}.json"
+    target.write_bytes(content)
+    say(
+        f"Pinned {len(found.records)} records of {found.federation}. Compare this fingerprint with another holder of the file:"
+    )
+    answer(digest)
+
+
+@app.command("show")
+def show(file: Annotated[Path, typer.Argument(metavar="PEERS.json")]) -> None:
+    """Who stands in a file of records, with the fingerprints of those who may sign."""
+    found = read_participants(file)
+    lines = [f"{found.federation} ({'live' if found.live else 'trial'}), {len(found.records)} participants"]
+    for code, record in sorted(found.records.items()):
+        lines.append(f"{code}  {record.name()}  {record.kind}  {record.node_url}")
+        lines += [f"      log      {log.origin}  key {log.vkey.keyid.hex()}" for log in record.logs]
+        for key in record.keys:
+            closed = "" if key.before is None else f", closed at {key.before[1]}"
+            lines.append(
+                f"      {key.kind.value:<8} {key.public_key.keyid}  signs {', '.join(key.may_sign) or 'nothing'} from {key.start[1]}{closed}"
+            )
+    answer(lines)

@@ -1,0 +1,112 @@
+"""Several nodes on one machine, each a process of its own with its own directory, keys, database and port.
+
+Each node is forked from this process after its port was bound here, so no other program can take the port in
+between, and 34 nodes do not load the same libraries 34 times. They meet only over HTTP.
+"""
+
+import multiprocessing
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+
+from exchange.client import Client
+from exchange.config import Settings
+from exchange.core.keys import Kind, PrivateKey
+from exchange.core.note import format_vkey
+from exchange.errors import Unreachable
+from exchange.node.founding import found, write_participants
+from exchange.node.keyfile import create_key
+from exchange.trust.participants import Participants
+
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class DemoNode:
+    """A node of the fleet: how to reach it, and the officer who signs for its State."""
+
+    settings: Settings
+    name: str
+    officer: PrivateKey
+    socket: socket.socket
+    log_vkey: str
+
+    @property
+    def code(self) -> str:
+        return self.settings.participant
+
+
+class Fleet:
+    """Founded when made, running after `start()`, gone after `stop()`."""
+
+    def __init__(self, folder: Path, federation: str, names: Mapping[str, str], pull_every: float) -> None:
+        self.folder = folder
+        self.nodes: list[DemoNode] = []
+        self._processes: list[ForkProcess] = []
+        self.trust = folder / "peers.json"
+        records = {}
+        for code, name in names.items():
+            listener = socket.create_server(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+            settings = Settings(
+                directory=folder / code,
+                participant=code,
+                url=f"http://127.0.0.1:{port}",
+                origin=f"{code.lower()}.{federation}/log",
+                federation=federation,
+                listen=f"127.0.0.1:{port}",
+                pull_every=pull_every,
+                pull_at_start=False,
+            )
+            officer = create_key(folder / f"{code}-officer.key", Kind.SIGNING).key
+            mine = found(settings, name=name, officers=[officer.public], now=datetime.now(UTC)).records[code]
+            records[code] = mine
+            self.nodes.append(DemoNode(settings, name, officer, listener, format_vkey(mine.current_log.vkey)))
+        everybody = Participants(federation, False, records)
+        write_participants(self.trust, everybody)
+        for node in self.nodes:
+            write_participants(node.settings.peers, everybody)
+
+    def start(self) -> None:
+        """Fork one process a node, and wait until each answers. Raises Unreachable."""
+        from exchange import app  # loaded once, here, for all of them
+
+        context = multiprocessing.get_context("fork")
+        for node in self.nodes:
+            process = context.Process(target=_run, args=(app.serve, node), daemon=True)
+            process.start()
+            self._processes.append(process)
+        deadline = time.monotonic() + START_SECONDS
+        for node in self.nodes:
+            node.socket.close()
+            with Client(node.settings.url) as client:
+                while True:
+                    try:
+                        client.node()
+                        break
+                    except Unreachable:
+                        if time.monotonic() > deadline:
+                            raise
+                        time.sleep(0.05)
+
+    def stop(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join(timeout=10)
+            if process.is_alive():
+                process.kill()
+
+
+def _run(serve, node: DemoNode) -> None:  # type: ignore[no-untyped-def]
+    """The child: its talk goes to a file of its own, its port is the one that was bound for it."""
+    log = os.open(node.settings.directory / "node.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    serve(node.settings, sockets=[node.socket])

@@ -1,0 +1,105 @@
+"""cbm key: make an officer's key, and let it sign for the State."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exchange.cli.options import Directory
+from exchange.cli.output import answer, say
+from exchange.config import read_settings
+from exchange.core.base64text import format_base64
+from exchange.core.keys import Kind
+from exchange.errors import Misuse
+from exchange.node.founding import officer_key, read_officer, read_participants, write_participants
+from exchange.node.keyfile import create_key, is_sealed, open_key, read_public
+from exchange.store import log as logs
+from exchange.store.database import Database
+from exchange.trust.participants import Participants, check_successor
+
+app = typer.Typer(no_args_is_help=True, help="Make an officer's key, show it, let it sign for the State.")
+
+PASSPHRASE = "CBM_PASSPHRASE"  # noqa: S105 - the name of a variable, for machines that sign in tests
+
+KeyPath = Annotated[Path, typer.Argument(metavar="FILE", help="The private key file; its public half is FILE.pub.")]
+
+
+def passphrase_for(path: Path) -> str | None:
+    """Asked for without echo, or from CBM_PASSPHRASE; None where the key is not sealed."""
+    if not is_sealed(path):
+        return None
+    given = os.environ.get(PASSPHRASE)
+    return given if given is not None else str(typer.prompt(f"Passphrase of {path}", hide_input=True, err=True))
+
+
+@app.command("new")
+def new(
+    path: KeyPath,
+    kind: Annotated[Kind, typer.Option(help="What the key is for; officers sign with signing keys.")] = Kind.SIGNING,
+) -> None:
+    """Make a key, sealed under a passphrase, and its public half beside it."""
+    given = os.environ.get(PASSPHRASE)
+    passphrase = (
+        given
+        if given is not None
+        else str(typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True))
+    )
+    made = create_key(path, kind, passphrase)
+    say(
+        f"{path} is private: keep it on one machine, with a copy in a safe. {path}.pub is for the operator of the node."
+    )
+    answer(made.key.public.keyid)
+
+
+@app.command("show")
+def show(path: KeyPath) -> None:
+    """The fingerprint of a key, from its public half (FILE or FILE.pub)."""
+    if path.suffix != ".pub" and not Path(f"{path}.pub").exists():
+        opened = open_key(path, passphrase_for(path))
+        kind, public = opened.kind, opened.key.public
+    else:
+        kind, public = read_public(path if path.suffix == ".pub" else Path(f"{path}.pub"))
+    answer([f"kind         {kind.value}", f"fingerprint  {public.keyid}", f"public key   {format_base64(public.raw)}"])
+
+
+@app.command("enrol")
+def enrol(
+    directory: Directory,
+    public: Annotated[Path, typer.Argument(metavar="FILE.pub", help="The officer's public key.")],
+    form: Annotated[
+        list[str] | None,
+        typer.Option(help="A form that this key may sign; may be given again. All of them unless given."),
+    ] = None,
+) -> None:
+    """Let an officer's key sign for the State, from the next position of its log on."""
+    settings = read_settings(directory)
+    participants = read_participants(settings.peers)
+    record = participants.records.get(settings.participant)
+    if record is None:
+        raise Misuse(f"{settings.peers} holds no record of {settings.participant}")
+    key = officer_key(
+        read_officer(public), form or ("*",), len(record.logs) - 1, _next_index(settings.database, settings.origin)
+    )
+    grown = replace(record, keys=(*record.keys, key))
+    check_successor(record, grown)
+    write_participants(
+        settings.peers,
+        Participants(participants.federation, participants.live, {**participants.records, record.participant: grown}),
+    )
+    say(f"From index {key.start[1]} on, this key may sign {', '.join(key.may_sign)} for {record.name()}.")
+    say(f"Give {settings.peers} to the other operators.")
+    answer(key.public_key.keyid)
+
+
+def _next_index(database: Path, origin: str) -> int:
+    """Where the log stands now; 0 for a node that never ran."""
+    if not database.exists():
+        return 0
+    db = Database(database)
+    try:
+        with db.read() as tx:
+            return logs.log_of(tx, origin).size
+    finally:
+        db.close()

@@ -1,0 +1,77 @@
+"""All verbs under one name, and one place where errors become words and exit codes."""
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from exchange import __version__
+from exchange.cli import (
+    alerts,
+    contacts,
+    demo,
+    federation,
+    key,
+    listing,
+    new,
+    node,
+    pack,
+    pull,
+    show,
+    sign,
+    submit,
+    verify,
+)
+from exchange.cli.output import end
+from exchange.errors import ExchangeError
+
+app = typer.Typer(
+    name="cbm",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Confidence-building measures between States: write, sign, submit, pull, look up and verify.",
+)
+app.add_typer(node.app, name="node")
+app.add_typer(key.app, name="key")
+app.add_typer(federation.app, name="federation")
+app.command("demo")(demo.demo)
+app.command("new")(new.new)
+app.command("sign")(sign.sign)
+app.command("submit")(submit.submit)
+app.command("pull")(pull.pull)
+app.command("contacts")(contacts.contacts)
+app.command("list")(listing.list_submissions)
+app.command("show")(show.show)
+app.command("pack")(pack.pack)
+app.command("verify")(verify.verify)
+app.command("alerts")(alerts.alerts)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Global options."""
+
+
+def main() -> None:
+    """The entry point `cbm`."""
+    try:
+        app()
+    except ExchangeError as error:
+        try:
+            end(error)
+        except click.exceptions.Exit as leaving:
+            sys.exit(leaving.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)

@@ -1,0 +1,44 @@
+"""cbm show: one submission, in words."""
+
+from typing import Annotated
+
+import typer
+
+from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl
+from exchange.cli.output import answer, answer_json
+from exchange.client import Client
+from exchange.core.document import Document
+from exchange.core.form import parse_form
+from exchange.core.jsontext import canonical_json
+from exchange.core.statement import parse_statement
+from exchange.errors import NotFound
+from exchange.node.wording import in_words
+
+
+def show(ident: Annotated[str, typer.Argument(metavar="ID")], node: NodeUrl = DEFAULT_NODE, json: Json = False) -> None:
+    """A submission as its State stated it, and where it stands."""
+    with Client(node) as client:
+        found = client.submission(ident)
+        names = {
+            record["participant"]: record["names"].get("en", record["participant"])
+            for record in client.participants()["items"]
+        }
+        statement = parse_statement(canonical_json(found["statement"]))
+        try:
+            form = parse_form(client.form(statement.form.code, statement.form.version))
+        except NotFound:
+            form = None
+    if json:
+        answer_json(found)
+        return
+    documents = []
+    for held in found["documents"]:
+        content = (
+            canonical_json(found["body"])
+            if held["slot"] == "body" and found["body"] is not None
+            else b" " * (held["size"] or 0)
+        )
+        documents.append(Document(held["slot"], held["name"] or "not held here", bytes(32), content))
+    state = "current" if found["current"] else "not the current version"
+    answer(in_words(statement, documents, form, names.get(statement.participant, statement.participant)))
+    answer(f"  stands      at index {found['index']}; {state}; {found['fits']}; {found['cosignatures']}")

@@ -1,0 +1,1 @@
+"""The others: who they are, and what they published. Never meets node/, which is about our own life."""

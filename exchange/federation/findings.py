@@ -1,0 +1,87 @@
+"""What a pull found wrong with a log, as alerts with the evidence that it is so.
+
+A fork convicts by itself (core/evidence.py). A rollback, a bad entry or a head without its entries does not: stale caches and
+broken disks look alike, so those alerts keep what was signed and say no more than it shows.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import orjson
+
+from exchange.core.base64text import format_base64
+from exchange.core.checkpoint import Checkpoint
+from exchange.core.evidence import KIND, InconsistentCheckpoints, build_evidence, format_evidence
+from exchange.core.merkle import HashReader
+from exchange.errors import BadProof, ExchangeError
+from exchange.store import log as logs
+from exchange.store.alerts import raise_alert
+from exchange.store.database import Transaction
+from exchange.store.log import LogState
+
+
+def fork_evidence(
+    log: LogState, held: bytes, offered: bytes, read: HashReader | None
+) -> InconsistentCheckpoints | None:
+    """Proof that the two signed heads cannot both be true, or None where they can. `read` is the larger tree."""
+    try:
+        return build_evidence(log.vkey, held, offered, read)
+    except BadProof:
+        return None
+
+
+def report_fork(tx: Transaction, log: LogState, evidence: InconsistentCheckpoints, now: datetime) -> None:
+    """Two histories under one key: keep the proof and follow this log no further."""
+    summary = f"{log.participant} signed two histories of {log.origin}; this node follows it no further"
+    _raise(tx, log, KIND, summary, orjson.loads(format_evidence(evidence)), now)
+    logs.halt(tx, log, summary)
+
+
+def report_rollback(tx: Transaction, log: LogState, offered: bytes, offers: Checkpoint, now: datetime) -> None:
+    summary = f"{log.participant} serves {log.origin} at size {offers.size}, after it signed size {log.size}"
+    evidence = {"log_vkey": log.vkey, "larger": (log.note or b"").decode(), "served": offered.decode()}
+    _raise(tx, log, "rollback/v1", summary, evidence, now)
+
+
+def report_unproven(tx: Transaction, log: LogState, offered: bytes, why: ExchangeError, now: datetime) -> None:
+    """A signed head whose tiles or entries do not lead to it."""
+    summary = f"{log.participant} signed a head of {log.origin} that its own entries do not lead to: {why}"
+    evidence = {"log_vkey": log.vkey, "held": (log.note or b"").decode(), "served": offered.decode()}
+    _raise(tx, log, "unproven-head/v1", summary, evidence, now)
+
+
+def report_bad_note(tx: Transaction, log: LogState, offered: bytes, why: ExchangeError, now: datetime) -> None:
+    """What is served as a checkpoint is not signed by the log's key: evidence of nothing, and worth a look."""
+    summary = f"what {log.participant} serves as the checkpoint of {log.origin} is not its log's: {why}"
+    _raise(
+        tx,
+        log,
+        "bad-checkpoint/v1",
+        summary,
+        {"log_vkey": log.vkey, "code": why.code, "served": format_base64(offered[:4096])},
+        now,
+    )
+
+
+def report_bad_entry(
+    tx: Transaction, log: LogState, index: int, entry: bytes, code: str, reason: str, note: bytes, now: datetime
+) -> None:
+    """The log signed an entry that the one door refuses. Entry and signed head are the exhibit; the mirror holds the proof between them."""
+    summary = f"{log.participant} logged an entry at index {index} of {log.origin} that cannot be admitted: {reason}"
+    evidence = {
+        "log_vkey": log.vkey,
+        "index": index,
+        "code": code,
+        "detail": reason,
+        "entry": format_base64(entry),
+        "checkpoint": note.decode(),
+    }
+    _raise(tx, log, "refused-entry/v1", summary, evidence, now)
+
+
+def _raise(
+    tx: Transaction, log: LogState, kind: str, summary: str, evidence: Mapping[str, object], now: datetime
+) -> None:
+    raise_alert(
+        tx, kind=kind, participant=log.participant, origin=log.origin, raised=now, summary=summary, evidence=evidence
+    )

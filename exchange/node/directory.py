@@ -1,0 +1,91 @@
+"""Who answers, and can be reached at a moment: the look-up behind `GET /v1/contacts` and `cbm contacts`.
+
+Reachable now comes first, then those whose hours are not stated, then those who are closed: a duty officer reads from the top.
+A contact past its `confirm_by` is shown as stale and never dropped. Nothing is guessed: what is not stated is said so.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from exchange.core.form import NOT_STATED
+from exchange.node.node import Node
+from exchange.node.reachability import CLOSED, REACHABLE, UNKNOWN, Reachability, reachability
+from exchange.store.contacts import StoredContact, contacts
+
+_ORDER = {REACHABLE: 0, UNKNOWN: 1, CLOSED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact point as its State stated it, with what follows for the moment asked about."""
+
+    stored: StoredContact
+    name: str
+    reachability: Reachability
+    freshness: str
+
+    def field(self, name: str) -> Any:
+        return self.stored.body.get(name, NOT_STATED)
+
+
+def look_up(
+    node: Node,
+    *,
+    participant: str | None,
+    role: str | None,
+    language: str | None,
+    statuses: tuple[str, ...] | None,
+    at: datetime,
+    reachable_only: bool = False,
+) -> list[Contact]:
+    """Contacts in force, best first. On a live node only actual ones, unless statuses are named."""
+    if statuses is None and node.participants.live:
+        statuses = ("actual",)
+    with node.db.read() as tx:
+        stored = contacts(tx, participant=participant, statuses=statuses)
+    found = []
+    for contact in stored:
+        if role is not None and contact.body.get("role") != role:
+            continue
+        spoken = contact.body.get("languages", NOT_STATED)
+        if language is not None and language not in (spoken if isinstance(spoken, list) else ()):
+            continue
+        record = node.participants.records.get(contact.participant)
+        state = reachability(contact.body.get("hours", NOT_STATED), at)
+        if reachable_only and state.answer == CLOSED:
+            continue
+        found.append(Contact(contact, record.name() if record else contact.participant, state, _freshness(contact, at)))
+    return sorted(
+        found, key=lambda contact: (contact.stored.participant, _ORDER[contact.reachability.answer], _no_phone(contact))
+    )
+
+
+def _no_phone(contact: Contact) -> bool:
+    return bool(contact.field("phone") == NOT_STATED)
+
+
+def _freshness(contact: StoredContact, at: datetime) -> str:
+    """When it was last confirmed, and whether that is still good, in words."""
+    confirmed = datetime.fromisoformat(contact.confirmed)
+    days = (at - confirmed).days
+    ago = "in the future" if days < 0 else "today" if days == 0 else f"{days} day{'s' if days != 1 else ''} ago"
+    confirm_by = contact.body.get("confirm_by", NOT_STATED)
+    if confirm_by == NOT_STATED:
+        return f"confirmed {ago}; no date of next confirmation stated"
+    if _end_of(confirm_by) < at.date():
+        return f"stale: to be confirmed by {confirm_by}, last confirmed {ago}"
+    return f"confirmed {ago}; to be confirmed again by {confirm_by}"
+
+
+def _end_of(text: str) -> date:
+    """The last day of a year, month or day; a date that is none counts as past, never as fresh."""
+    try:
+        if len(text) == 4:
+            return date(int(text), 12, 31)
+        if len(text) == 7:
+            year, month = int(text[:4]), int(text[5:])
+            return date(year + month // 12, month % 12 + 1, 1)
+        return date.fromisoformat(text)
+    except ValueError:
+        return date.min

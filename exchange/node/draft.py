@@ -1,0 +1,243 @@
+"""A return being written: the commented template, and what an officer made of it.
+
+The format is TOML: typed, strict, with comments, and without YAML's habit of reading the country code NO as "false".
+A draft never leaves the machine of those who write it; `prepare` turns it into a statement and documents to be signed.
+"""
+
+import json
+import mimetypes
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from exchange.core.document import Document, commit, parse_name
+from exchange.core.form import NOT_STATED, Form
+from exchange.core.jsontext import canonical_json
+from exchange.core.statement import (
+    DocumentRef,
+    FormRef,
+    Period,
+    Reference,
+    Statement,
+    format_statement,
+    parse_statement,
+)
+from exchange.errors import Malformed
+
+BODY = "application/json"
+HEADER = (
+    "form",
+    "version",
+    "federation",
+    "origin",
+    "participant",
+    "kind",
+    "message",
+    "replaces",
+    "series",
+    "status",
+    "period",
+    "languages",
+    "retain_until",
+)
+_RELATION = {"update": "supersedes", "correction": "supersedes", "withdrawal": "withdraws"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A parsed draft: the header as it stands under [return], the body, and the attachments' (file, media type, language)."""
+
+    header: Mapping[str, Any]
+    body: Mapping[str, Any] | None
+    attachments: tuple[tuple[str, str, str | None], ...]
+
+
+def template(
+    form: Form, *, federation: str = "", origin: str = "", participant: str = "", replaces: str = "", series: str = ""
+) -> str:
+    """The draft of a form, every question with its help, choices and an example; all open questions answer "not stated"."""
+    update = bool(replaces)
+    lines = [
+        f"# {form.code}, version {form.version}: {form.title('en')}",
+        f"# Serves {', '.join(form.obligations)}. Audience: {form.audience}.",
+        f'# Every question may stay "{NOT_STATED}", except those marked (identifies the return).',
+        "# Lines that begin with # are for you; they are not sent.",
+        "",
+        "[return]",
+        f'form = "{form.code}"',
+        f"version = {form.version}",
+        f'federation = "{federation}"'
+        if federation
+        else 'federation = ""                 # as GET /v1/node of your State\'s node says',
+        f'origin = "{origin}"'
+        if origin
+        else 'origin = ""                     # the name of your State\'s log, as GET /v1/node says',
+        f'participant = "{participant}"' if participant else 'participant = ""                # the code of your State',
+        'kind = "full"                   # full | nothing to declare | nothing new',
+        f'message = "{"update" if update else "original"}"'.ljust(32) + "# original | update | correction | withdrawal",
+        f'replaces = "{replaces}"'.ljust(32)
+        + "# id of the submission that this one updates, corrects, confirms or withdraws",
+        f'series = "{series}"'.ljust(32) + "# id of the first submission of that series",
+        'status = "actual"               # actual | exercise | test',
+        'period = ""                     # "2026", or "2026-01 to 2026-06"; empty where the form has none',
+        'languages = ["en"]              # the languages of this return',
+        'retain_until = ""               # a date after which every node deletes the documents; empty to keep them',
+        "",
+        "# [[attachments]]",
+        '# file = "strategy.pdf"          # beside this draft, at most 25 MB',
+        '# language = "en"',
+        "",
+        "[body]",
+    ]
+    for name, question in form.schema["properties"].items():
+        lines += _question(name, question, f"/{name}" in form.meta["identifies"])
+    return "\n".join(lines) + "\n"
+
+
+def _question(name: str, question: Mapping[str, Any], identifies: bool) -> list[str]:
+    notes = question.get("x-cbm", {})
+    label = notes.get("label", {}).get("en", name)
+    lines = ["", f"# {notes.get('item', '-')}. {label}" + ("  (identifies the return)" if identifies else "")]
+    if "help" in notes:
+        lines.append(f"#    {notes['help']['en']}")
+    if notes.get("values"):
+        lines.append("#    One of: " + " | ".join(notes["values"]))
+    example = next(iter(question.get("examples", [])), None)
+    if example is not None and example != NOT_STATED:
+        lines.append(f"#    Example: {name} = {_toml(example)}")
+    lines.append(f"{name} = {json.dumps('' if identifies else NOT_STATED)}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it inline; JSON strings, numbers and booleans are TOML already."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+
+
+def draft_of(form: Form, body: Mapping[str, Any], **header: str) -> str:
+    """The template with the answers of `body` filled in."""
+    text = template(form, **header)
+    for name, value in body.items():
+        for empty in (f'\n{name} = ""', f'\n{name} = "{NOT_STATED}"'):
+            text = text.replace(empty + "\n", f"\n{name} = {_toml(value)}\n")
+    return text
+
+
+def parse_draft(text: str) -> Draft:
+    """Raises Malformed, which says where."""
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed(f"the draft is not TOML: {error}") from None
+    unknown = set(fields) - {"return", "body", "attachments"}
+    header = fields.get("return")
+    if unknown or not isinstance(header, dict):
+        raise Malformed(
+            f"a draft has the sections [return], [body] and [[attachments]]; got {', '.join(sorted(unknown)) or 'no [return]'}"
+        )
+    for name in header:
+        if name not in HEADER:
+            raise Malformed(f"[return] has no field {name!r}; it has {', '.join(HEADER)}", pointer=f"/return/{name}")
+    attachments = fields.get("attachments", [])
+    if not isinstance(attachments, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("file"), str) for item in attachments
+    ):
+        raise Malformed("each of [[attachments]] names its file", pointer="/attachments")
+    files = tuple(
+        (item["file"], item.get("media_type") or _media_type(item["file"]), item.get("language"))
+        for item in attachments
+    )
+    body = fields.get("body")
+    return Draft(header, None if body is None else _plain(body), files)
+
+
+def _media_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _plain(value: Any) -> Any:
+    """TOML's own dates become the text that forms ask for, so an unquoted date is not an error."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def prepare(
+    draft: Draft, form: Form, contents: Sequence[tuple[str, bytes]], issued: datetime, opening: Callable[[], bytes]
+) -> tuple[bytes, tuple[Document, ...]]:
+    """The payload to be signed and its documents. `contents` are the attachments' (name, bytes); `opening` gives 32 random bytes."""
+    kind, message = _text(draft.header, "kind"), _text(draft.header, "message")
+    documents: list[Document] = []
+    refs: list[DocumentRef] = []
+    if kind == "full" and message != "withdrawal":
+        _add(documents, refs, "body", f"{form.code}.json", canonical_json(draft.body or {}), BODY, None, opening())
+    for number, ((_, media_type, language), (name, content)) in enumerate(
+        zip(draft.attachments, contents, strict=True), 1
+    ):
+        _add(documents, refs, f"a{number}", name, content, media_type, language, opening())
+    replaces, series = _text(draft.header, "replaces"), _text(draft.header, "series")
+    relation = _RELATION.get(message) if kind != "nothing new" else "related"
+    languages = draft.header.get("languages", ["en"])
+    statement = Statement(
+        v=1,
+        federation=_text(draft.header, "federation"),
+        origin=_text(draft.header, "origin"),
+        participant=_text(draft.header, "participant"),
+        form=FormRef(form.code, form.version, form.sha256),
+        series=series or None,
+        issued=f"{issued:%Y-%m-%dT%H:%M:%SZ}",
+        period=_period(_text(draft.header, "period")),
+        return_=kind,
+        message=message,
+        references=(Reference(relation, replaces, None),) if replaces and relation else (),
+        status=_text(draft.header, "status"),
+        on_behalf_of=None,
+        languages=tuple(languages) if isinstance(languages, list) else (str(languages),),
+        audience=form.audience,
+        release_on=None,
+        retain_until=_text(draft.header, "retain_until") or None,
+        documents=tuple(refs),
+    )
+    payload = format_statement(statement)
+    parse_statement(payload)  # the parser is the judge of what was built; its errors name the field
+    return payload, tuple(documents)
+
+
+def _add(
+    documents: list[Document],
+    refs: list[DocumentRef],
+    slot: str,
+    name: str,
+    content: bytes,
+    media_type: str,
+    language: str | None,
+    opening: bytes,
+) -> None:
+    documents.append(Document(slot, parse_name(name), opening, content))
+    refs.append(DocumentRef(slot, media_type, language, "public", commit(opening, content)))
+
+
+def _text(header: Mapping[str, Any], name: str) -> str:
+    value = _plain(header.get(name, ""))
+    if not isinstance(value, str):
+        raise Malformed(f'{name} in [return] is a text in quotes, like {name} = "{value}"', pointer=f"/return/{name}")
+    return value
+
+
+def _period(text: str) -> Period | None:
+    if not text:
+        return None
+    start, _, end = text.partition(" to ")
+    return Period(start.strip(), (end or start).strip())

@@ -1,0 +1,122 @@
+"""Make a node: its directory, its own keys, its settings and the record that other nodes will know it by."""
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from exchange.config import SETTINGS_FILE, Settings
+from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
+from exchange.core.note import ED25519, Vkey
+from exchange.errors import Misuse
+from exchange.node.keyfile import create_key, read_public
+from exchange.trust.participants import (
+    ParticipantKey,
+    ParticipantLog,
+    ParticipantRecord,
+    Participants,
+    Standing,
+    Thresholds,
+    format_participants,
+    parse_participants,
+)
+
+NODE_KEYS = {
+    Kind.LOG: "log.key",
+    Kind.WITNESS: "witness.key",
+    Kind.TRANSPORT: "transport.key",
+    Kind.NODE_SUBMISSION: "node-submission.key",
+}
+
+
+def default_origin(url: str) -> str:
+    """The name of the log, out of the node's address: it never changes, even when the address does."""
+    return re.sub(r"^https?://", "", url).lower().rstrip("/") + "/log"
+
+
+def found(settings: Settings, *, name: str, officers: Sequence[PublicKey], now: datetime) -> Participants:
+    """Lay out `settings.directory`: keys, node.toml, and a peers.json that holds this State alone. Never over an existing node."""
+    directory = settings.directory
+    if (directory / SETTINGS_FILE).exists():
+        raise Misuse(
+            f"{directory} holds a node already; its log key and its log belong together, so nothing is made anew"
+        )
+    settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    publics = {kind: create_key(settings.keys / file, kind).key.public for kind, file in NODE_KEYS.items()}
+    record = ParticipantRecord(
+        participant=settings.participant,
+        kind="organisation" if settings.participant.startswith("ORG-") else "participating State",
+        names={"en": name},
+        node_url=settings.url,
+        operator=name,
+        status=(Standing("active", f"{now:%Y-%m-%d}"),),
+        logs=(ParticipantLog(settings.origin, Vkey(settings.origin, ED25519, publics[Kind.LOG])),),
+        keys=(
+            *(officer_key(key) for key in officers),
+            ParticipantKey(
+                Kind.NODE_SUBMISSION,
+                ALGORITHM,
+                publics[Kind.NODE_SUBMISSION],
+                ("node",),
+                ("PLT-01", "PLT-02"),
+                (0, 0),
+                None,
+            ),
+            ParticipantKey(Kind.WITNESS, ALGORITHM, publics[Kind.WITNESS], ("node",), (), (0, 0), None),
+            ParticipantKey(Kind.TRANSPORT, ALGORITHM, publics[Kind.TRANSPORT], ("node",), (), (0, 0), None),
+        ),
+        thresholds=Thresholds({"*": 1}, 2),
+    )
+    participants = Participants(settings.federation, False, {settings.participant: record})
+    write_participants(settings.peers, participants)
+    _write(directory / SETTINGS_FILE, _settings_text(settings).encode())
+    return participants
+
+
+def officer_key(key: PublicKey, forms: Sequence[str] = ("*",), log: int = 0, index: int = 0) -> ParticipantKey:
+    """An officer's signing key, in force from a position of the State's own log."""
+    return ParticipantKey(Kind.SIGNING, ALGORITHM, key, ("releaser",), tuple(forms), (log, index), None)
+
+
+def read_officer(path: Path) -> PublicKey:
+    """The public half of an officer's key. Raises Misuse for a key of another kind."""
+    kind, key = read_public(path)
+    if kind is not Kind.SIGNING:
+        raise Misuse(f"{path} is a {kind.value} key; officers sign with signing keys, and kinds are never mixed")
+    return parse_public_key(key.raw)
+
+
+def read_participants(path: Path) -> Participants:
+    try:
+        return parse_participants(path.read_bytes())
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+
+
+def write_participants(path: Path, participants: Participants) -> None:
+    """All or nothing: a running node reads the file when it changes."""
+    _write(path, format_participants(participants))
+
+
+def _write(path: Path, data: bytes) -> None:
+    fresh = path.with_name(path.name + ".new")
+    with open(fresh, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+
+
+def _settings_text(settings: Settings) -> str:
+    return f'''# The settings of this node; CBM_ variables of the environment win over them. No secret belongs here.
+participant = "{settings.participant}"
+federation = "{settings.federation}"
+url = "{settings.url}"
+origin = "{settings.origin}"        # the name of the log: it never changes, even when the url does
+listen = "{settings.listen}"
+pull_every = {settings.pull_every}                 # seconds between visits to the other nodes
+pull_at_start = {str(settings.pull_at_start).lower()}
+peer_timeout = {settings.peer_timeout}                # seconds for one visit
+log_level = "{settings.log_level}"
+'''

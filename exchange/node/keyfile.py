@@ -1,0 +1,150 @@
+"""Private keys as files: mode 0600 or refused, an officer's sealed under a passphrase, the node's own not.
+
+The node's own keys (log, witness, transport, node submission) must survive an unattended reboot and carry no
+passphrase; whoever can read them can speak for the node, not for the State's officers. A sealed key is AES-256-GCM under
+scrypt(passphrase), with kind and public key as associated data, so a file cannot be passed off as another kind.
+
+    {"kind": "signing", "algorithm": "Ed25519", "public_key": B64, "seed": B64}
+    {"kind": "signing", "algorithm": "Ed25519", "public_key": B64, "scrypt": {"n": 131072, "r": 8, "p": 1, "salt": B64}, "nonce": B64, "sealed": B64}
+"""
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from exchange.core.base64text import format_base64, parse_base64
+from exchange.core.jsontext import parse_json
+from exchange.core.keys import ALGORITHM, Kind, PrivateKey, PublicKey, parse_public_key
+from exchange.errors import ExchangeError, KeyFileExposed, Malformed, Misuse, WrongPassphrase
+
+MAX_KEY_FILE = 4096  # bytes
+SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
+MAX_SCRYPT_N = 2**20  # 1 GiB of memory: a file from elsewhere must not exhaust the machine
+MIN_PASSPHRASE = 12  # characters
+
+
+@dataclass(frozen=True)
+class KeyFile:
+    """A private key and what it is for. Its repr names the key, never the secret."""
+
+    kind: Kind
+    key: PrivateKey
+
+
+def create_key(path: Path, kind: Kind, passphrase: str | None = None) -> KeyFile:
+    """Make a new key at `path` (never over an existing file) and its public half at `path`.pub. Raises Misuse."""
+    if passphrase is not None and len(passphrase) < MIN_PASSPHRASE:
+        raise Misuse(f"a passphrase has at least {MIN_PASSPHRASE} characters; four random words do well")
+    key = PrivateKey.from_seed(secrets.token_bytes(32))
+    fields: dict[str, Any] = {"kind": kind.value, "algorithm": ALGORITHM, "public_key": format_base64(key.public.raw)}
+    if passphrase is None:
+        fields["seed"] = format_base64(key.seed)
+    else:
+        salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+        sealed = AESGCM(_derive(passphrase, salt, SCRYPT_N, SCRYPT_R, SCRYPT_P)).encrypt(
+            nonce, key.seed, _bound(kind, key.public)
+        )
+        fields["scrypt"] = {"n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P, "salt": format_base64(salt)}
+        fields |= {"nonce": format_base64(nonce), "sealed": format_base64(sealed)}
+    _write_private(path, orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    public = {"kind": kind.value, "algorithm": ALGORITHM, "public_key": format_base64(key.public.raw)}
+    Path(f"{path}.pub").write_bytes(orjson.dumps(public) + b"\n")
+    return KeyFile(kind, key)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """0600 from the first byte: a file made readable and narrowed later was readable."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Misuse(f"{path} exists already; a key is never written over another file") from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _derive(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    return Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
+
+
+def _bound(kind: Kind, public: PublicKey) -> bytes:
+    return b"cbm-key/v1\0" + kind.value.encode() + b"\0" + public.raw
+
+
+def is_sealed(path: Path) -> bool:
+    """Does opening this key take a passphrase?"""
+    return "sealed" in _fields(path)
+
+
+def open_key(path: Path, passphrase: str | None = None, *, kind: Kind | None = None) -> KeyFile:
+    """The private key at `path`. Raises KeyFileExposed, WrongPassphrase, Malformed, and Misuse for a key of another kind."""
+    fields = _fields(path)
+    try:
+        found, public = Kind(fields["kind"]), parse_public_key(parse_base64(fields["public_key"], length=32))
+        if kind is not None and found is not kind:
+            raise Misuse(f"{path} holds a {found.value} key; a {kind.value} key is wanted, and kinds are never mixed")
+        key = PrivateKey.from_seed(_seed(path, fields, found, public, passphrase))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Malformed(f"{path} is not a key file: {type(error).__name__} in its fields") from None
+    if key.public != public:
+        raise Malformed(f"{path} is damaged: its private and public halves do not belong together")
+    return KeyFile(found, key)
+
+
+def _seed(path: Path, fields: dict[str, Any], kind: Kind, public: PublicKey, passphrase: str | None) -> bytes:
+    if "sealed" not in fields:
+        return parse_base64(fields["seed"], length=32)
+    if passphrase is None:
+        raise WrongPassphrase(f"{path} is sealed under a passphrase, and none was given")
+    cost = fields["scrypt"]
+    if not 2**10 <= cost["n"] <= MAX_SCRYPT_N or cost["r"] != SCRYPT_R or cost["p"] != SCRYPT_P:
+        raise Malformed(f"{path} asks for an unreasonable scrypt cost")
+    secret = _derive(passphrase, parse_base64(cost["salt"]), cost["n"], cost["r"], cost["p"])
+    try:
+        return AESGCM(secret).decrypt(
+            parse_base64(fields["nonce"]), parse_base64(fields["sealed"]), _bound(kind, public)
+        )
+    except InvalidTag:
+        raise WrongPassphrase(f"{path} does not open with this passphrase") from None
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    """Read the file, and only if nobody else can. The check is on the open file: a name can be swapped in between."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise Misuse(f"cannot open the key file {path}: {error.strerror}") from None
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise Misuse(f"{path} is not a regular file")
+        if status.st_mode & 0o077:
+            raise KeyFileExposed(f"others on this machine may read {path} (mode {stat.S_IMODE(status.st_mode):04o})")
+        data = file.read(MAX_KEY_FILE + 1)
+    try:
+        fields = parse_json(data, limit=MAX_KEY_FILE)
+    except ExchangeError:
+        raise Malformed(f"{path} is not a key file") from None
+    if not isinstance(fields, dict):
+        raise Malformed(f"{path} is not a key file")
+    return fields
+
+
+def read_public(path: Path) -> tuple[Kind, PublicKey]:
+    """The public half, as `create_key` wrote it beside the private one."""
+    try:
+        fields = parse_json(path.read_bytes()[: MAX_KEY_FILE + 1], limit=MAX_KEY_FILE)
+        return Kind(fields["kind"]), parse_public_key(parse_base64(fields["public_key"], length=32))
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError):
+        raise Malformed(f"{path} is not a public key file") from None

@@ -1,0 +1,142 @@
+"""A running node: one directory, one database, one log, and the lock that keeps every other process out.
+
+Opening one follows tlog.md section 6, rule 10: nothing stored is trusted before it was recomputed, and a log that does
+not lead to its own last signature is not served, let alone signed on.
+"""
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import IO
+
+from exchange.config import Settings
+from exchange.core.catalogue import Catalogue
+from exchange.core.checkpoint import Checkpoint, verify_authorship
+from exchange.core.keys import Kind
+from exchange.core.note import ED25519, Vkey, format_vkey
+from exchange.errors import ExchangeError, InUse, LogStopped, Misuse
+from exchange.node.appender import Appender
+from exchange.node.keyfile import open_key
+from exchange.resources import form_files
+from exchange.store import log as logs
+from exchange.store import registry
+from exchange.store.database import Database
+from exchange.store.documents import DocumentFolder
+from exchange.trust.participants import Participants
+
+Clock = Callable[[], datetime]
+
+_logger = logging.getLogger("exchange.node")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Node:
+    """What the rooms above share. `participants` is replaced as a whole when records change, so it may be read at any time."""
+
+    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+        """1. The lock. 2. Keys. 3. The database and whom it belongs to. 4. The log against its last signature. 5. Orphans.
+
+        Raises InUse, Misuse, LogStopped.
+        """
+        self.settings, self.clock = settings, clock
+        self.origin = settings.origin
+        self._lock = _lock(settings)  # 1
+        try:
+            log_key = open_key(settings.keys / "log.key", kind=Kind.LOG).key  # 2
+            self.vkey = Vkey(settings.origin, ED25519, log_key.public)
+            self.catalogue = Catalogue.from_files(form_files(settings.forms))
+            self.db = Database(settings.database)  # 3
+            self.db.claim(participant=settings.participant, federation=settings.federation)
+            self.files = DocumentFolder(settings.documents)
+            self.participants = Participants(settings.federation, False, {})
+            self._open_log()  # 4
+            with self.db.write() as tx:
+                swept = self.files.sweep(tx)  # 5
+                registry.judge_unknown(tx, self.catalogue)
+        except BaseException:
+            self._lock.close()
+            raise
+        if swept:
+            _logger.info("removed %d files that no entry names", swept)
+        self.appender = Appender(
+            self.db,
+            origin=self.origin,
+            key=log_key,
+            clock=clock,
+            participants=lambda: self.participants,
+            catalogue=self.catalogue,
+        )
+
+    def _open_log(self) -> None:
+        """Rebuild the tree from the entries and compare it with what was signed last."""
+        settings = self.settings
+        with self.db.write() as tx:
+            vkey = format_vkey(self.vkey)
+            log = logs.add_log(tx, origin=self.origin, participant=settings.participant, ordinal=0, vkey=vkey, own=True)
+        if log.vkey != vkey or not log.own:
+            raise Misuse(
+                f"the log {self.origin} was kept under another key: {settings.keys / 'log.key'} is not the one that began it"
+            )
+        if log.note is None:
+            return
+        with self.db.read() as tx:
+            root = logs.rebuild(tx, log)
+        signed = verify_authorship(log.note, self.vkey)
+        if signed != Checkpoint(self.origin, log.size, root):
+            raise LogStopped(
+                f"the entries on disk do not lead to the root that was signed at size {signed.size}: restore the database"
+            )
+
+    def load_participants(self, participants: Participants) -> None:
+        """Put newly imported records into force. Raises Misuse where they do not describe this node."""
+        mine = participants.records.get(self.settings.participant)
+        if mine is None:
+            raise Misuse(f"{self.settings.peers} holds no record of {self.settings.participant}")
+        if mine.current_log.vkey != self.vkey:
+            names, signs = format_vkey(mine.current_log.vkey), format_vkey(self.vkey)
+            raise Misuse(f"the record of {mine.participant} names the log key {names}, this node signs with {signs}")
+        self.participants = participants
+
+    def consider_foreign_head(self, note: bytes, witness: str) -> None:
+        """Somebody else's copy of our own log: where it knows, under our key, more than we do, we are a restored backup and must not sign on."""
+        try:
+            theirs = verify_authorship(note, self.vkey)
+        except ExchangeError:
+            return  # not our signature: says nothing about us
+        with self.db.read() as tx:
+            ours = logs.log_of(tx, self.origin).head
+        if theirs.size > ours.size:
+            self.appender.stop(
+                f"{witness} holds our log at size {theirs.size}, this database ends at {ours.size}: it is an old copy; recover before going on"
+            )
+        elif theirs.size == ours.size and theirs.root != ours.root:
+            self.appender.stop(
+                f"{witness} holds another tree of size {theirs.size} under our own key: two nodes have signed this log"
+            )
+
+    def close(self) -> None:
+        self.appender.close()
+        self.db.close()
+        self._lock.close()
+
+
+def _lock(settings: Settings) -> IO[str]:
+    """One process holds the write lock, for as long as it lives; the kernel lets go of it however the process ends."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = settings.directory / "lock"
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise InUse(f"another process (pid {holder}) runs the node in {settings.directory}") from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

@@ -1,0 +1,34 @@
+"""The evidence pack of a submission, out of what this node holds: envelope, documents with openings, receipt, records."""
+
+from exchange.core.document import Document
+from exchange.core.pack import Pack, format_pack
+from exchange.core.receipt import Receipt, format_receipt
+from exchange.node.node import Node
+from exchange.store import documents, registry
+from exchange.store import log as logs
+from exchange.store.documents import HeldDocument
+from exchange.trust.participants import Participants, format_participants
+
+
+def receipt_of(node: Node, ident: str) -> Receipt:
+    """The first receipt that this node has for a submission. Raises NotFound."""
+    with node.db.read() as tx:
+        position = registry.position_of(tx, ident)
+        return logs.receipt(tx, logs.log_of(tx, position.origin), position.index)
+
+
+def pack_of(node: Node, ident: str) -> bytes:
+    """Everything an auditor without network needs, but for the anchor: a pack never vouches for itself."""
+    with node.db.read() as tx:
+        position = registry.position_of(tx, ident)
+        log = logs.log_of(tx, position.origin)
+        receipt = format_receipt(logs.receipt(tx, log, position.index))
+        held = tuple(_load(node, document) for document in documents.documents_of(tx, log.id, position.index))
+    known = node.participants
+    mine = Participants(known.federation, known.live, {log.participant: known.records[log.participant]})
+    return format_pack(Pack(position.envelope, held, receipt, format_participants(mine)))
+
+
+def _load(node: Node, held: HeldDocument) -> Document:
+    content = held.content if held.content is not None else node.files.path(held.commitment).read_bytes()
+    return Document(held.slot, held.name, held.opening, content)

@@ -1,0 +1,58 @@
+"""Is a contact reachable at a moment? Weekly hours in an IANA time zone, never a guess.
+
+Hours are read on the clock of the contact's own wall: at a moment `at`, that zone's local weekday and time are looked
+up, so daylight saving needs no rule of ours. A span whose end is not after its beginning runs past midnight.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from exchange.core.form import NOT_STATED
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+REACHABLE, CLOSED, UNKNOWN = "reachable", "outside stated hours", "reachability not stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Reachability:
+    """`answer` is one of the three words above; `local_time` is the contact's own, where a time zone is stated."""
+
+    answer: str
+    local_time: str | None
+    until: str | None
+
+
+def reachability(hours: Any, at: datetime) -> Reachability:
+    """`hours` is the form's field {time_zone, weekly: [{days, from, to}]} or "not stated"; `at` is aware."""
+    if hours == NOT_STATED or not isinstance(hours, dict):
+        return Reachability(UNKNOWN, None, None)
+    try:
+        local = at.astimezone(ZoneInfo(hours["time_zone"]))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return Reachability(UNKNOWN, None, None)
+    ends = [end for span in hours["weekly"] for end in _open_ends(span, local)]
+    answer = REACHABLE if ends else CLOSED
+    until = max(ends).isoformat(timespec="minutes") if ends else None
+    return Reachability(answer, local.isoformat(timespec="minutes"), until)
+
+
+def _open_ends(span: dict[str, Any], local: datetime) -> list[datetime]:
+    """The local wall-clock ends of this span's openings that `local` falls into: today's, or yesterday's past midnight."""
+    start, end = _minutes(span["from"]), _minutes(span["to"])
+    length = end - start if end > start else end - start + 24 * 60
+    ends = []
+    for back in (0, 1):
+        day = local.date() - timedelta(days=back)
+        if DAYS[day.weekday()] in span["days"]:
+            into = back * 24 * 60 + local.hour * 60 + local.minute - start
+            if 0 <= into < length:
+                midnight = datetime.combine(day, time(), local.tzinfo)
+                ends.append(midnight + timedelta(minutes=start + length))
+    return ends
+
+
+def _minutes(text: str) -> int:
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)

@@ -1,0 +1,85 @@
+"""A return in words, for the officer who is about to sign it: who says what to whom, replacing what, kept how long."""
+
+from collections.abc import Sequence
+
+from exchange.core.document import Document
+from exchange.core.form import NOT_STATED, Form
+from exchange.core.jsontext import parse_json
+from exchange.core.statement import Statement
+from exchange.errors import ExchangeError
+
+_MESSAGE = {
+    "original": "begins a new series",
+    "update": "replaces the current version of the series",
+    "correction": "corrects the current version of the series",
+    "withdrawal": "withdraws the series: nothing of it stays current",
+}
+
+
+def in_words(statement: Statement, documents: Sequence[Document], form: Form | None, name: str) -> list[str]:
+    """One line a fact."""
+    title = form.title("en") if form is not None else "a form that is not known on this machine"
+    audience = statement.audience if isinstance(statement.audience, str) else ", ".join(statement.audience)
+    lines = [
+        f"{name} states, under form {statement.form.code} ({title}):",
+        f"  return      {statement.return_}"
+        + (f", for {statement.period.start} to {statement.period.end}" if statement.period else ""),
+        f"  status      {statement.status}" + ("" if statement.status == "actual" else " - not an actual submission"),
+        f"  to          {'everybody: it becomes public for ever' if audience == 'public' else audience}",
+        f"  replacing   {_replacing(statement)}",
+        f"  kept        {_kept(statement)}",
+        f"  issued      {statement.issued}, in {', '.join(statement.languages)}",
+        f"  in the log  {statement.origin} of the federation {statement.federation}",
+    ]
+    if statement.on_behalf_of:
+        lines.append(f"  on behalf of {statement.on_behalf_of}, whose own word it becomes only by countersignature")
+    for document in documents:
+        lines.append(f"  document    {document.slot}: {document.name}, {len(document.content):,} bytes")
+        if document.slot == "body":
+            lines += _answers(document, form)
+    return lines
+
+
+def _kept(statement: Statement) -> str:
+    if statement.retain_until is None:
+        return "without an end; it can be withdrawn, not unsaid"
+    return f"until {statement.retain_until}, then every node deletes the documents"
+
+
+def _replacing(statement: Statement) -> str:
+    what = _MESSAGE.get(statement.message, statement.message)
+    if statement.return_ == "nothing new":
+        what = "nothing; it confirms the full return in force"
+    named = [f"{reference.rel} {reference.id}" for reference in statement.references]
+    return f"{what}{': ' + '; '.join(named) if named else ''}"
+
+
+def _answers(document: Document, form: Form | None) -> list[str]:
+    try:
+        body = parse_json(document.content, limit=len(document.content))
+    except ExchangeError as error:
+        return [f"    (cannot be shown: {error})"]
+    if not isinstance(body, dict):
+        return ["    (cannot be shown: the body is not an object)"]
+    questions = form.schema["properties"] if form is not None else {}
+    lines, open_questions = [], 0
+    for field, answer in body.items():
+        if answer == NOT_STATED:
+            open_questions += 1
+            continue
+        label = questions.get(field, {}).get("x-cbm", {}).get("label", {}).get("en", field)
+        lines.append(f"    {label}: {_shown(answer)}")
+    if open_questions:
+        lines.append(f"    {open_questions} question{'s' * (open_questions > 1)} left open (not stated)")
+    return lines
+
+
+def _shown(answer: object) -> str:
+    if isinstance(answer, dict):
+        text = "; ".join(f"{key}: {_shown(value)}" for key, value in answer.items())
+    elif isinstance(answer, list):
+        text = ", ".join(_shown(item) for item in answer)
+    else:
+        text = str(answer).replace("\n", " / ")
+    # What is shown is what is signed: control and direction characters must not repaint the officer's screen.
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -1,0 +1,1 @@
+"""All SQL of the exchange. Hands out values, never rows or sessions."""

@@ -1,0 +1,61 @@
+"""Alerts: what this node found wrong elsewhere, with the evidence. Raised once each, never deleted."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from exchange.store import tables
+from exchange.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One finding. `evidence` is JSON; where it convicts by itself its `kind` is that of core/evidence.py."""
+
+    seq: int
+    id: str
+    kind: str
+    participant: str
+    origin: str
+    raised: str
+    summary: str
+    evidence: dict[str, Any]
+
+
+def raise_alert(
+    tx: Transaction,
+    *,
+    kind: str,
+    participant: str,
+    origin: str,
+    raised: datetime,
+    summary: str,
+    evidence: Mapping[str, Any],
+) -> str:
+    """Keep a finding; the same kind with the same evidence is one alert, however often it is met. Returns its id."""
+    text = orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS)
+    ident = hashlib.sha256(b"\0".join([kind.encode(), origin.encode(), text])).hexdigest()
+    row = {
+        "id": ident,
+        "kind": kind,
+        "participant": participant,
+        "origin": origin,
+        "raised": raised.isoformat(),
+        "summary": summary,
+        "evidence": text.decode(),
+    }
+    tx.execute(upsert(tables.ALERT).values(row).on_conflict_do_nothing())
+    return ident
+
+
+def list_alerts(tx: Transaction, *, after: int = 0, limit: int = 100) -> list[Alert]:
+    """Alerts in the order in which they were raised, behind the one numbered `after`."""
+    columns = [tables.ALERT.c[name] for name in Alert.__slots__]
+    query = select(*columns).where(tables.ALERT.c.seq > after).order_by(tables.ALERT.c.seq).limit(limit)
+    return [Alert(**{**row, "evidence": orjson.loads(row["evidence"])}) for row in tx.execute(query).mappings()]

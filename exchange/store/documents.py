@@ -1,0 +1,212 @@
+"""Documents and their openings, apart from the log so that they can be erased while every proof holds.
+
+Small ones live in the row. Larger ones are files named by their commitment, written and fsynced before the
+transaction that names them: a crash between the two leaves an orphan file, which the next start sweeps away,
+and never a row without its file.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, Committer, commit
+from exchange.errors import Malformed, NotFound, TooLarge
+from exchange.store import tables
+from exchange.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A document whose bytes are safe and whose commitment was computed from them: content in hand, or (None) in its file."""
+
+    slot: str
+    name: str
+    opening: bytes
+    commitment: str
+    size: int
+    content: bytes | None
+
+    @classmethod
+    def small(cls, slot: str, name: str, opening: bytes, content: bytes) -> "Arrival":
+        return cls(slot, name, opening, commit(opening, content), len(content), content)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDocument:
+    """A document on its way out: `content` in hand, or to be read from `file`."""
+
+    index: int
+    slot: str
+    media_type: str
+    commitment: str
+    name: str
+    opening: bytes
+    size: int
+    content: bytes | None
+
+
+class DocumentFolder:
+    """The files of the larger documents, under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._incoming = folder / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, commitment: str) -> Path:
+        return self.folder / commitment[:2] / commitment
+
+    def receive(self, slot: str, name: str, opening: bytes) -> "Incoming":
+        return Incoming(self, self._incoming / secrets.token_hex(16), slot, name, opening)
+
+    def sweep(self, tx: Transaction) -> int:
+        """Remove half-received files and those that no row names; returns how many. Only at start, when nothing arrives."""
+        query = select(tables.DOCUMENT.c.commitment).where(tables.DOCUMENT.c.content.is_(None))
+        named = {bytes(row[0]).hex() for row in tx.execute(query)}
+        orphans = [path for path in self.folder.rglob("*") if path.is_file() and path.name not in named]
+        for path in orphans:
+            path.unlink()
+        return len(orphans)
+
+
+class Incoming:
+    """A document being received: bounded, hashed and written as it comes. Ends in `finish()` or `discard()`."""
+
+    def __init__(self, home: DocumentFolder, path: Path, slot: str, name: str, opening: bytes) -> None:
+        self._home, self._path, self._slot, self._name, self._opening = home, path, slot, name, opening
+        self._committer = Committer(opening)
+        self._size = 0
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+    def write(self, chunk: bytes) -> None:
+        """Raises TooLarge beyond 25 MiB; what was written so far is then to be discarded."""
+        self._size += len(chunk)
+        if self._size > MAX_DOCUMENT:
+            raise TooLarge(f"the document in slot {self._slot} is larger than {MAX_DOCUMENT} bytes")
+        self._committer.update(chunk)
+        self._file.write(chunk)
+
+    def commitment(self) -> str:
+        """Of all that was written so far."""
+        return self._committer.commitment()
+
+    def finish(self) -> Arrival:
+        """Make the bytes durable under the name of their own commitment; a small document comes back in hand."""
+        commitment = self.commitment()
+        self._file.flush()
+        if self._size <= SMALL_DOCUMENT:
+            self._file.close()
+            content = self._path.read_bytes()
+            self._path.unlink()
+            return Arrival(self._slot, self._name, self._opening, commitment, self._size, content)
+        os.fsync(self._file.fileno())
+        self._file.close()
+        target = self._home.path(commitment)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        os.replace(self._path, target)
+        _fsync_folder(target.parent)
+        _fsync_folder(self._home.folder)
+        return Arrival(self._slot, self._name, self._opening, commitment, self._size, None)
+
+    def discard(self) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def hold(tx: Transaction, arrival: Arrival) -> None:
+    """Keep a document and its opening. Its file, if it has one, is durable already."""
+    key = bytes.fromhex(arrival.commitment)
+    row = {"commitment": key, "name": arrival.name, "size": arrival.size, "content": arrival.content}
+    tx.execute(upsert(tables.DOCUMENT).values(row).on_conflict_do_nothing())
+    tx.execute(upsert(tables.OPENING).values(commitment=key, key=arrival.opening).on_conflict_do_nothing())
+    tx.execute(update(tables.SLOT).where(tables.SLOT.c.commitment == key).values(held=True, missing_since=None))
+
+
+def is_held(tx: Transaction, commitment: str) -> bool:
+    return (
+        tx.execute(select(func.count()).where(tables.DOCUMENT.c.commitment == bytes.fromhex(commitment))).scalar_one()
+        > 0
+    )
+
+
+_LEAVING = (
+    tables.SLOT.c.index,
+    tables.SLOT.c.slot,
+    tables.SLOT.c.media_type,
+    tables.SLOT.c.commitment,
+    tables.DOCUMENT.c.name,
+    tables.OPENING.c.key,
+    tables.DOCUMENT.c.size,
+    tables.DOCUMENT.c.content,
+)
+
+
+def _leaving(tx: Transaction, *where: ColumnElement[bool], limit: int) -> Iterator[HeldDocument]:
+    """Public documents of admitted entries: the one query behind both doors through which a document leaves a node."""
+    query = (
+        select(*_LEAVING)
+        .select_from(tables.SLOT)
+        .join(tables.DOCUMENT, tables.DOCUMENT.c.commitment == tables.SLOT.c.commitment)
+        .join(tables.OPENING, tables.OPENING.c.commitment == tables.SLOT.c.commitment)
+        .where(tables.SLOT.c.audience == "public", *where)
+        .order_by(tables.SLOT.c.log_id, tables.SLOT.c.index, tables.SLOT.c.ordinal)
+        .limit(limit)
+    )
+    for index, slot, media_type, commitment, name, opening, size, content in tx.execute(query):
+        yield HeldDocument(index, slot, media_type, bytes(commitment).hex(), name, bytes(opening), size, content)
+
+
+def document(tx: Transaction, commitment: str) -> HeldDocument:
+    """The public document with that commitment. Raises NotFound, whether it never was, is not held, or is not public."""
+    try:
+        key = bytes.fromhex(commitment)
+    except ValueError:
+        raise Malformed(f"a commitment is 64 hex digits, not {commitment[:80]!r}") from None
+    for held in _leaving(tx, tables.SLOT.c.commitment == key, limit=1):
+        return held
+    raise NotFound("no public document with this commitment is held here")
+
+
+def documents_between(tx: Transaction, log_id: int, start: int, end: int, limit: int) -> list[HeldDocument]:
+    """Held public documents of entries [start, end), in log order, at most `limit`."""
+    return list(
+        _leaving(
+            tx, tables.SLOT.c.log_id == log_id, tables.SLOT.c.index >= start, tables.SLOT.c.index < end, limit=limit
+        )
+    )
+
+
+def documents_of(tx: Transaction, log_id: int, index: int) -> list[HeldDocument]:
+    """Held public documents of one entry, in the statement's order."""
+    return documents_between(tx, log_id, index, index + 1, limit=128)
+
+
+def missing(tx: Transaction, log_id: int, limit: int) -> list[tuple[int, str, str]]:
+    """(index, slot, commitment) of documents that admitted entries name and this node does not hold, oldest entry first."""
+    where = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.held.is_(False))
+    query = select(tables.SLOT.c.index, tables.SLOT.c.slot, tables.SLOT.c.commitment).where(*where)
+    return [
+        (row[0], row[1], bytes(row[2]).hex())
+        for row in tx.execute(query.order_by(tables.SLOT.c.index, tables.SLOT.c.ordinal).limit(limit))
+    ]
+
+
+def count_missing(tx: Transaction) -> dict[int, int]:
+    """How many documents of each log are named and not held here."""
+    query = (
+        select(tables.SLOT.c.log_id, func.count()).where(tables.SLOT.c.held.is_(False)).group_by(tables.SLOT.c.log_id)
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}

@@ -1,0 +1,263 @@
+"""Logs as they are stored: entries, tiles and every checkpoint, one's own and every mirror alike.
+
+`append` computes the new root from what it reads back, after checking that what stood before still leads to the
+signed root: a flipped bit on disk must stop the signing, not be signed (tlog.md section 6, step 3).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from exchange.core.checkpoint import Checkpoint
+from exchange.core.merkle import (
+    EMPTY_ROOT,
+    HASH_SIZE,
+    Frontier,
+    HashReader,
+    leaf_hash,
+    prove_inclusion,
+    root_of,
+    tree_root,
+)
+from exchange.core.receipt import Receipt
+from exchange.core.tiles import TILE_HEIGHT, TILE_WIDTH, TilePath, format_bundle, tile_reader, width_at
+from exchange.errors import LogStopped, NotFound
+from exchange.store import tables
+from exchange.store.database import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """A log as it stands: `size`, `root` and `note` of the newest complete checkpoint; `stored` may run ahead of `size`."""
+
+    id: int
+    origin: str
+    participant: str
+    ordinal: int
+    vkey: str
+    own: bool
+    size: int
+    stored: int
+    root: bytes
+    note: bytes | None
+    halted: str | None
+
+    @property
+    def head(self) -> Checkpoint:
+        return Checkpoint(self.origin, self.size, self.root)
+
+
+_COLUMNS = (
+    tables.LOG.c.id,
+    tables.LOG.c.origin,
+    tables.LOG.c.participant,
+    tables.LOG.c.ordinal,
+    tables.LOG.c.vkey,
+    tables.LOG.c.own,
+    tables.LOG.c.size,
+    tables.LOG.c.stored,
+    tables.CHECKPOINT.c.root,
+    tables.CHECKPOINT.c.note,
+    tables.LOG.c.halted,
+)
+
+
+def _states(tx: Transaction, *where: ColumnElement[bool]) -> list[LogState]:
+    heads = (tables.CHECKPOINT.c.log_id == tables.LOG.c.id) & (tables.CHECKPOINT.c.size == tables.LOG.c.size)
+    query = select(*_COLUMNS).select_from(tables.LOG).outerjoin(tables.CHECKPOINT, heads).where(*where)
+    states = []
+    for row in tx.execute(query.order_by(tables.LOG.c.participant, tables.LOG.c.ordinal)):
+        values = dict(zip(LogState.__slots__, row, strict=True))
+        values["root"] = values["root"] if values["root"] is not None else EMPTY_ROOT
+        states.append(LogState(**values))
+    return states
+
+
+def all_logs(tx: Transaction) -> list[LogState]:
+    """Every log known here, by participant and then in the order in which the participant kept them."""
+    return _states(tx)
+
+
+def log_of(tx: Transaction, origin: str) -> LogState:
+    """The log of that origin. Raises NotFound."""
+    for state in _states(tx, tables.LOG.c.origin == origin):
+        return state
+    raise NotFound(f"no log of the origin {origin!r} is known here")
+
+
+def add_log(tx: Transaction, *, origin: str, participant: str, ordinal: int, vkey: str, own: bool) -> LogState:
+    """Start to keep a log; nothing happens where it is kept already."""
+    row = {
+        "origin": origin,
+        "participant": participant,
+        "ordinal": ordinal,
+        "vkey": vkey,
+        "own": own,
+        "size": 0,
+        "stored": 0,
+    }
+    tx.execute(upsert(tables.LOG).values(row).on_conflict_do_nothing())
+    return log_of(tx, origin)
+
+
+def halt(tx: Transaction, log: LogState, why: str) -> None:
+    """Stop following this log for good: it contradicted itself. What stands is kept and served."""
+    tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id).values(halted=why))
+
+
+def append(tx: Transaction, log: LogState, entries: Sequence[bytes]) -> tuple[int, bytes]:
+    """Hash `entries` into the tiles behind what is stored; returns (size, root) computed from what was read back.
+
+    The entry rows themselves are written by `registry.enter` in the same transaction. Raises LogStopped where the
+    stored tiles no longer lead to the last signed root.
+    """
+    frontier = Frontier.from_reader(log.stored, reader(tx, log, log.stored))
+    if log.stored == log.size and frontier.root() != log.root:
+        raise LogStopped(f"the stored tree of {log.origin} no longer leads to its signed root at size {log.size}")
+    leaves = [leaf_hash(entry) for entry in entries]
+    for leaf in leaves:
+        frontier.append(leaf)
+    _extend(tx, log.id, log.stored, leaves)
+    size = log.stored + len(entries)
+    root = tree_root(size, reader(tx, log, size))
+    if root != frontier.root():
+        raise LogStopped(f"the tree of {log.origin} reads back differently from what was written at size {size}")
+    tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id).values(stored=size))
+    return size, root
+
+
+def _extend(tx: Transaction, log_id: int, start: int, hashes: list[bytes]) -> None:
+    """Write `hashes` as nodes `start`.. of level 0; each tile that becomes full gives one node to the level above."""
+    level = 0
+    while hashes:
+        above: list[bytes] = []
+        for index in range(start // TILE_WIDTH, (start + len(hashes) - 1) // TILE_WIDTH + 1):
+            low = max(index * TILE_WIDTH, start)
+            fresh = hashes[low - start : (index + 1) * TILE_WIDTH - start]
+            old = _tile(tx, log_id, level, index, low - index * TILE_WIDTH) if low > index * TILE_WIDTH else b""
+            whole = old + b"".join(fresh)
+            row = {"log_id": log_id, "level": level, "index": index, "hashes": whole}
+            tx.execute(
+                upsert(tables.TILE)
+                .values(row)
+                .on_conflict_do_update(index_elements=["log_id", "level", "index"], set_={"hashes": whole})
+            )
+            if len(whole) == TILE_WIDTH * HASH_SIZE:
+                above.append(root_of([whole[at : at + HASH_SIZE] for at in range(0, len(whole), HASH_SIZE)]))
+        start, hashes, level = start // TILE_WIDTH, above, level + 1
+
+
+def _tile(tx: Transaction, log_id: int, level: int, index: int, width: int) -> bytes:
+    where = (tables.TILE.c.log_id == log_id, tables.TILE.c.level == level, tables.TILE.c.index == index)
+    hashes = tx.execute(select(tables.TILE.c.hashes).where(*where)).scalar()
+    if hashes is None or len(hashes) < width * HASH_SIZE:
+        raise NotFound(f"tile {level}/{index} is not {width} hashes wide here")
+    return bytes(hashes[: width * HASH_SIZE])
+
+
+def reader(tx: Transaction, log: LogState, size: int) -> HashReader:
+    """The stored tree at `size`, for roots and proofs."""
+
+    def fetch(path: TilePath) -> bytes:
+        assert path.level is not None  # noqa: S101 - the reader asks for hash tiles only
+        return _tile(tx, log.id, path.level, path.index, path.width)
+
+    return tile_reader(size, fetch)
+
+
+def keep_checkpoint(tx: Transaction, log: LogState, size: int, root: bytes, note: bytes, seen: datetime) -> None:
+    """Keep a signed checkpoint; the table refuses a second one of the same size. Seen again, it is nothing new."""
+    row = {"log_id": log.id, "size": size, "root": root, "note": note, "seen": seen.isoformat()}
+    tx.execute(
+        upsert(tables.CHECKPOINT).values(row).on_conflict_do_nothing()
+        if not log.own
+        else insert(tables.CHECKPOINT).values(row)
+    )
+
+
+def kept_checkpoint(tx: Transaction, log: LogState, size: int) -> tuple[bytes, bytes] | None:
+    """(root, note) of the checkpoint of that size, if one was ever kept."""
+    where = (tables.CHECKPOINT.c.log_id == log.id, tables.CHECKPOINT.c.size == size)
+    row = tx.execute(select(tables.CHECKPOINT.c.root, tables.CHECKPOINT.c.note).where(*where)).first()
+    return None if row is None else (bytes(row[0]), bytes(row[1]))
+
+
+def advance(tx: Transaction, log: LogState, size: int) -> None:
+    """Make the kept checkpoint of `size` the head. All its entries must be stored."""
+    tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id, tables.LOG.c.stored >= size).values(size=size))
+
+
+def rebuild(tx: Transaction, log: LogState) -> bytes:
+    """The root at `log.size`, recomputed from the entries themselves: no stored hash is trusted at start."""
+    frontier = Frontier()
+    for entry in entries(tx, log, 0, log.size):
+        frontier.append(leaf_hash(entry))
+    if frontier.size != log.size:
+        raise LogStopped(f"{log.origin} has {frontier.size} entries, its signed checkpoint says {log.size}")
+    return frontier.root()
+
+
+def entries(tx: Transaction, log: LogState, start: int, end: int) -> Iterator[bytes]:
+    """The envelopes at positions [start, end), in order."""
+    where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index >= start, tables.ENTRY.c.index < end)
+    for row in tx.execute(select(tables.ENTRY.c.envelope).where(*where).order_by(tables.ENTRY.c.index)):
+        yield bytes(row[0])
+
+
+def receipt(tx: Transaction, log: LogState, index: int) -> Receipt:
+    """The receipt under the first checkpoint kept here that covers the entry: the same bytes each time it is asked for."""
+    where = (
+        tables.CHECKPOINT.c.log_id == log.id,
+        tables.CHECKPOINT.c.size > index,
+        tables.CHECKPOINT.c.size <= log.size,
+    )
+    row = tx.execute(
+        select(tables.CHECKPOINT.c.size, tables.CHECKPOINT.c.note)
+        .where(*where)
+        .order_by(tables.CHECKPOINT.c.size)
+        .limit(1)
+    ).first()
+    if row is None:
+        raise NotFound(f"no checkpoint kept here covers entry {index} of {log.origin} yet")
+    return Receipt(index, prove_inclusion(index, row.size, reader(tx, log, row.size)), bytes(row.note))
+
+
+def verdicts(tx: Transaction) -> dict[int, dict[str, int]]:
+    """How many entries of each log were admitted, refused, or wait."""
+    counts: dict[int, dict[str, int]] = {}
+    query = select(tables.ENTRY.c.log_id, tables.ENTRY.c.verdict, func.count()).group_by(
+        tables.ENTRY.c.log_id, tables.ENTRY.c.verdict
+    )
+    for log_id, verdict, number in tx.execute(query):
+        counts.setdefault(log_id, {})[verdict] = number
+    return counts
+
+
+class StoredLog:
+    """A log out of the database, as C2SP tlog-tiles serves it: nothing beyond the published size (a `LogReader`)."""
+
+    def __init__(self, db: Database, origin: str) -> None:
+        self._db = db
+        self._origin = origin
+
+    def checkpoint(self) -> bytes:
+        with self._db.read() as tx:
+            note = log_of(tx, self._origin).note
+        if note is None:
+            raise NotFound(f"no checkpoint of {self._origin} has been seen here yet")
+        return note
+
+    def tile(self, path: TilePath) -> bytes:
+        """Partial widths of earlier sizes stay available; so does every width up to what the published size holds."""
+        with self._db.read() as tx:
+            log = log_of(tx, self._origin)
+            level = path.level if path.level is not None else 0
+            if level * TILE_HEIGHT >= 64 or path.width > width_at(level, path.index, log.size):
+                raise NotFound(f"{self._origin} has no such tile at size {log.size}")
+            if path.level is not None:
+                return _tile(tx, log.id, path.level, path.index, path.width)
+            start = path.index * TILE_WIDTH
+            return format_bundle(list(entries(tx, log, start, start + path.width)))

@@ -1,0 +1,171 @@
+"""Check an evidence pack: files in, verdict out. No network, no database, no clock.
+
+A pack never vouches for itself. Its keys count only where a record from outside (an anchor) holds them; without one
+the same checks run against the record inside the pack, and the verdict says that nobody here vouches for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exchange.core.catalogue import FITS, Catalogue
+from exchange.core.document import check_document
+from exchange.core.dsse import parse_envelope
+from exchange.core.merkle import leaf_hash
+from exchange.core.pack import Pack
+from exchange.core.receipt import Receipt, parse_receipt, verify_receipt
+from exchange.core.statement import Statement, parse_statement, submission_id
+from exchange.errors import ExchangeError, Malformed, UnknownKey
+from exchange.trust.admission import Admitted, Refused, Waiting, admit
+from exchange.trust.participants import Participants, parse_participants
+
+NO_COSIGNATURE = "cosigned by no other State"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the verification. `passed` is None for a remark that decides nothing."""
+
+    passed: bool | None
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`holds`: every check passed. `vouched`: under keys from an anchor outside the pack. Only both together are a yes."""
+
+    checks: tuple[Check, ...]
+    holds: bool
+    vouched: bool
+    summary: str
+    id: str | None
+    fingerprints: tuple[str, ...]
+
+
+class _Examination:
+    """The checks in order, each a line; the first failure ends them, since the later ones would rest on it."""
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+        self.ident: str | None = None
+        self.fingerprints: tuple[str, ...] = ()
+
+    def passed(self, line: str) -> None:
+        self.checks.append(Check(True, line))
+
+    def remark(self, line: str) -> None:
+        self.checks.append(Check(None, line))
+
+    def verdict(self, holds: bool, vouched: bool, summary: str) -> Verdict:
+        return Verdict(tuple(self.checks), holds, vouched, summary, self.ident, self.fingerprints)
+
+
+def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue) -> Verdict:
+    """Numbered as the lines come out:
+
+    1. The envelope and its statement are well formed; their id.
+    2. A record vouches for the participant: from an anchor, else (not vouched for) the pack's own.
+    3. The one door admits the envelope at the receipt's position: federation, log, keys, thresholds, signatures.
+    4. The receipt leads to a checkpoint that the log of that record signed.
+    5. Each document is the one committed to.
+    6. The body fits its form, where the form is known here.
+    7. Who else cosigned.
+    """
+    exam = _Examination()
+    vouched = False
+    try:
+        envelope = parse_envelope(pack.envelope)  # 1
+        statement = parse_statement(envelope.payload)
+        exam.ident = submission_id(envelope.payload)
+        exam.fingerprints = tuple(signature.keyid for signature in envelope.signatures)
+        exam.passed(f"envelope and statement are well formed; id {exam.ident}")
+        if pack.receipt is None:
+            raise Malformed("the pack holds no receipt: it was signed, and nothing shows that it was ever submitted")
+        receipt = parse_receipt(pack.receipt)
+        participants, vouched = _records(pack, statement, anchors)  # 2
+        record = participants.records[statement.participant]
+        if vouched:
+            exam.passed(
+                f"the record of {record.name()} ({record.participant}) comes from an anchor given from outside the pack"
+            )
+        else:
+            exam.remark(
+                f"the record of {record.name()} ({record.participant}) is the pack's own: nobody here vouches for it"
+            )
+        _admitted(pack, statement, receipt, participants)  # 3
+        many = len(envelope.signatures)
+        exam.passed(
+            f"signed by {many} key{'s' * (many > 1)} that the record allows for {statement.form.code} at position {receipt.index}"
+        )
+        _logged(pack, statement, receipt, participants, exam)  # 4
+        _documents(pack, statement, exam)  # 5
+        _form(pack, statement, catalogue, exam)  # 6
+        exam.remark(NO_COSIGNATURE)  # 7
+    except ExchangeError as error:
+        exam.checks.append(Check(False, f"{error} [{error.code}]"))
+        return exam.verdict(False, vouched, "does not verify")
+    if not vouched:
+        return exam.verdict(True, False, "consistent, but signed by keys nobody here has vouched for")
+    return exam.verdict(
+        True, True, f"verified: {record.name()} published this, and its log holds it at index {receipt.index}"
+    )
+
+
+def _records(pack: Pack, statement: Statement, anchors: Sequence[Participants]) -> tuple[Participants, bool]:
+    for anchor in anchors:
+        if anchor.federation == statement.federation and statement.participant in anchor.records:
+            return anchor, True
+    if pack.trust is None:
+        raise UnknownKey(
+            f"no anchor here knows {statement.participant} in the federation {statement.federation}, and the pack brings no record"
+        )
+    own = parse_participants(pack.trust)
+    if statement.participant not in own.records:
+        raise UnknownKey(f"the pack's own records do not hold {statement.participant}")
+    return own, False
+
+
+def _admitted(pack: Pack, statement: Statement, receipt: Receipt, participants: Participants) -> Admitted:
+    match admit(pack.envelope, statement.origin, receipt.index, participants):
+        case Admitted() as admitted:
+            return admitted
+        case Refused(error=error):
+            raise error
+        case Waiting(keyids=keyids):
+            raise UnknownKey("signed by keys that the record does not hold: " + ", ".join(keyids))
+
+
+def _logged(pack: Pack, statement: Statement, receipt: Receipt, participants: Participants, exam: _Examination) -> None:
+    record = participants.records[statement.participant]
+    log = record.logs[record.log_ordinal(statement.origin) or 0]
+    checkpoint = verify_receipt(receipt, leaf_hash(pack.envelope), log.vkey)
+    exam.passed(
+        f"entry {receipt.index} of {checkpoint.size} in the log {checkpoint.origin}, under a checkpoint signed by key {log.vkey.keyid.hex()}"
+    )
+
+
+def _documents(pack: Pack, statement: Statement, exam: _Examination) -> None:
+    refs = {ref.slot: ref for ref in statement.documents}
+    for document in pack.documents:
+        if document.slot not in refs:
+            raise Malformed(f"the pack holds a document in slot {document.slot!r} that the statement does not name")
+        ref = refs.pop(document.slot)
+        check_document(document, ref)
+        exam.passed(
+            f"document {ref.slot} ({ref.media_type}, {len(document.content)} bytes) is the one committed to; its name {document.name!r} is not signed"
+        )
+    for ref in refs.values():
+        exam.remark(
+            f"document {ref.slot} ({ref.media_type}) is not in the pack; the statement commits to {ref.commitment}"
+        )
+
+
+def _form(pack: Pack, statement: Statement, catalogue: Catalogue, exam: _Examination) -> None:
+    body = next((document.content for document in pack.documents if document.slot == "body"), None)
+    if body is None:
+        return
+    verdict = catalogue.judge(statement.form, body)
+    form = f"{statement.form.code} version {statement.form.version}"
+    if verdict == FITS:
+        exam.passed(f"the body fits the form {form}")
+    else:
+        exam.remark(f"the body and the form {form}: {verdict}")

@@ -1,0 +1,99 @@
+"""Re-prove a node from its files: every test that ran a node ends with this. Shares nothing with what wrote the data but core and trust.
+
+1. Every log's entries hash to the root of every checkpoint that was ever kept of it, and each is signed by the log's key.
+2. The stored tiles are those of the entries.
+3. Every verdict is the one that the door gives today, and an id counts once in a log.
+4. Every held document is the one committed to; a large one lies in its file.
+5. The registry holds the admitted entries, no more and no fewer.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from exchange.core.catalogue import Catalogue
+from exchange.core.checkpoint import verify_checkpoint
+from exchange.core.document import commit
+from exchange.core.dsse import parse_envelope
+from exchange.core.merkle import leaf_hash, root_of
+from exchange.core.note import parse_vkey
+from exchange.core.statement import submission_id
+from exchange.core.tiles import tiles_of
+from exchange.errors import Malformed
+from exchange.trust.admission import Admitted, Refused, Waiting, admit
+from exchange.trust.participants import Participants
+
+
+def audit(directory: Path, participants: Participants, catalogue: Catalogue) -> None:
+    """Raises AssertionError, which names the log and the entry."""
+    db = sqlite3.connect(f"file:{directory / 'data' / 'cbm.sqlite'}?mode=ro", uri=True)
+    try:
+        for log_id, origin, vkey, size, stored in db.execute("SELECT id, origin, vkey, size, stored FROM log").fetchall():
+            rows = db.execute(
+                'SELECT "index", id, envelope, verdict, code FROM entry WHERE log_id = ? ORDER BY "index"', (log_id,)
+            ).fetchall()
+            assert [row[0] for row in rows] == list(range(stored)), f"{origin}: indexes are not 0..{stored - 1}"
+            leaves = [leaf_hash(row[2]) for row in rows]
+            _checkpoints(db, log_id, origin, vkey, size, leaves)
+            _tiles(db, log_id, origin, stored, leaves)
+            _verdicts(db, log_id, origin, rows, participants)
+        _documents(db, directory / "data" / "documents")
+    finally:
+        db.close()
+
+
+def _checkpoints(db: sqlite3.Connection, log_id: int, origin: str, vkey: str, size: int, leaves: Sequence[bytes]) -> None:
+    kept = db.execute("SELECT size, root, note FROM checkpoint WHERE log_id = ? ORDER BY size", (log_id,)).fetchall()
+    for at, root, note in kept:
+        signed = verify_checkpoint(note, parse_vkey(vkey))
+        assert (signed.origin, signed.size, signed.root) == (origin, at, root), f"{origin}: the checkpoint row of size {at}"
+        if at <= len(leaves):
+            assert root_of(leaves[:at]) == root, f"{origin}: the entries do not lead to the root signed at size {at}"
+    if size:
+        assert size in [row[0] for row in kept], f"{origin}: no checkpoint of its own size {size}"
+
+
+def _tiles(db: sqlite3.Connection, log_id: int, origin: str, stored: int, leaves: Sequence[bytes]) -> None:
+    for path in tiles_of(stored):
+        assert path.level is not None
+        span = 256**path.level
+        first = path.index * 256
+        expected = b"".join(root_of(leaves[n * span : (n + 1) * span]) for n in range(first, first + path.width))
+        found = db.execute(
+            'SELECT hashes FROM tile WHERE log_id = ? AND level = ? AND "index" = ?', (log_id, path.level, path.index)
+        ).fetchone()
+        assert found is not None and found[0] == expected, f"{origin}: tile {path}"
+
+
+def _verdicts(db: sqlite3.Connection, log_id: int, origin: str, rows: Sequence[tuple], participants: Participants) -> None:  # type: ignore[type-arg]
+    seen: set[bytes] = set()
+    for index, ident, envelope, verdict, code in rows:
+        try:
+            own = bytes.fromhex(submission_id(parse_envelope(envelope).payload))
+        except Malformed:
+            own = None
+        assert ident == own, f"{origin}: the id of entry {index}"
+        decided = admit(envelope, origin, index, participants)
+        match decided:
+            case Admitted():
+                expected = ("refused", "duplicate-submission") if own in seen else ("admitted", None)
+            case Waiting():
+                expected = ("refused", "duplicate-submission") if own in seen else ("waiting", "unknown-key")
+            case Refused(code=why):
+                expected = ("refused", why)
+        assert (verdict, code) == expected, f"{origin}: entry {index} is {verdict} {code}, the door says {expected}"
+        registered = db.execute('SELECT id FROM submission WHERE log_id = ? AND "index" = ?', (log_id, index)).fetchall()
+        assert registered == ([(own,)] if verdict == "admitted" else []), f"{origin}: the registry row of entry {index}"
+        if own is not None:
+            seen.add(own)
+
+
+def _documents(db: sqlite3.Connection, folder: Path) -> None:
+    query = "SELECT d.commitment, d.size, d.content, o.key FROM document d JOIN opening o ON o.commitment = d.commitment"
+    for commitment, size, content, key in db.execute(query):
+        name = commitment.hex()
+        data = content if content is not None else (folder / name[:2] / name).read_bytes()
+        assert len(data) == size and commit(key, data) == name, f"document {name}"
+    held = {row[0] for row in db.execute("SELECT commitment FROM document")}
+    for commitment, flag in db.execute("SELECT commitment, held FROM slot"):
+        assert bool(flag) == (commitment in held), f"slot of {commitment.hex()} says held={flag}"
