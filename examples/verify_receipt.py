@@ -2,9 +2,8 @@
 
     python examples/verify_receipt.py PACK.zip PEERS.json
 
-PEERS.json says whose keys count. It must come from somewhere you trust and never from the pack: nothing vouches for
-itself. One line a check; exit 0 if all hold, else 1. Numbers in brackets are sections of schemas/README.md. Left out,
-and done by `cbm verify`: weak keys, every rule of the statement, the zip's own layout, whether the body fits its form.
+PEERS.json says whose keys count; it never comes from the pack: nothing vouches for itself. One line a check; exit 0 if all hold,
+else 1. [n]: section of schemas/README.md. Left out: weak keys, rules of statement and zip, the record that came along, the form.
 """
 
 import hashlib
@@ -114,7 +113,8 @@ def verify(pack: dict[str, bytes], peers: dict[str, Any]) -> None:
     ensure(title == "c2sp.org/tlog-proof@v1" and place.startswith("index "), "not a receipt")
     index, leaf = int(place[6:]), hashlib.sha256(b"\x00" + pack["envelope.json"]).digest()
     ensure(root_from(index, size, leaf, [unbase64(line) for line in path]) == root, "the log holds another envelope")
-    ensure(not log["closed"] or index < log["closed"]["size"], "an entry after the end of a closed log")
+    end = log["closed"] or {"size": size, "root": b64encode(root).decode()}
+    ensure(size < end["size"] or (size, root) == (end["size"], unbase64(end["root"])), "the log was closed")
     print(f"ok  inclusion   the envelope stands at index {index}")
     signers = [signature["keyid"] for signature in envelope["signatures"]]
     ensure(signers == sorted(set(signers)), "signatures out of order, or two of one key")

@@ -3,20 +3,21 @@
 import logging
 import os
 import secrets
+import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request
-from starlette.responses import Response
+from fastapi import FastAPI
 
 from exchange import __version__
 from exchange.api import alerts, contacts, documents, log, node, participants, problems, submissions
+from exchange.api.marks import Marked
 from exchange.api.room import Room
 from exchange.config import Settings
 from exchange.errors import ExchangeError, Misuse
@@ -58,30 +59,42 @@ class Exchange:
             raise
 
     def import_records(self) -> None:
-        """Read peers.json if it is new or was changed. One that cannot be used is told in the log; the last good records stay."""
+        """Read peers.json if it is new or was changed. Raises where it cannot be used; the last good records stay."""
         path = self.settings.peers
         try:
             changed = path.stat().st_mtime_ns
             if changed == self._peers_seen:
                 return
-            found = import_peers(
-                self.node.db, path.read_bytes(), self.settings.federation, self.node.catalogue, self.node.clock()
-            )
+            content = path.read_bytes()
         except OSError as error:
             raise Misuse(f"cannot read {path}: {error.strerror}") from None
+        found = import_peers(
+            self.node.db,
+            content,
+            self.settings.federation,
+            self.node.catalogue,
+            self.node.clock(),
+            self.node.load_participants,
+        )
         self._peers_seen = changed
         for code, why in found.refused.items():
             _logger.error("the record of %s was not imported: %s", code, why)
-        self.node.load_participants(found.participants)
+
+    def _refresh_records(self) -> None:
+        """A file that was spoilt under a running node stops no visit: it is told in the log each round until it is mended."""
+        try:
+            self.import_records()
+        except ExchangeError as error:
+            _logger.error("%s was not imported, the last good records stay: %s", self.settings.peers, error)
 
     def pull_now(self) -> list[dict[str, Any]]:
         """One round, for a person who asked."""
-        self.import_records()
+        self._refresh_records()
         return [asdict(visit) for visit in self.rounds.run()]
 
     def pull_round(self, *, everybody: bool = False) -> list[Visit]:
         """One round as the timer runs it."""
-        self.import_records()
+        self._refresh_records()
         return self.rounds.run(pause=self.settings.pull_every, everybody=everybody)
 
     def start(self) -> None:
@@ -100,6 +113,7 @@ class Exchange:
 
     def close(self) -> None:
         self._stop.set()
+        self.rounds.stop()
         if self._timer.is_alive():
             self._timer.join(timeout=5)
         self.node.close()
@@ -107,12 +121,14 @@ class Exchange:
 
 def build_app(room: Room) -> FastAPI:
     """The HTTP face of a node."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-
-    app = FastAPI(title="CBM exchange node", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="CBM exchange node",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # one path for each thing: what is not there is a 404, never a redirect
+        responses=problems.RESPONSES,
+    )
     app.state.room = room
     # The log's routes stand first: they are asked for most, and by every peer.
     app.router.routes[:0] = log.ROUTES
@@ -126,16 +142,7 @@ def build_app(room: Room) -> FastAPI:
     ):
         app.include_router(router)
     problems.install(app)
-
-    @app.middleware("http")
-    async def mark(request: Request, call_next: Callable[[Request], Any]) -> Response:
-        """A trial federation marks every answer; nothing is sniffed into another type."""
-        response: Response = await call_next(request)
-        if not room.node.participants.live:
-            response.headers["CBM-Federation"] = "trial"
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
-
+    app.middleware_stack = Marked(app.build_middleware_stack(), lambda: room.node.participants.live)
     return app
 
 
@@ -151,21 +158,50 @@ def _write_token(path: Path) -> str:
 def serve(
     settings: Settings, on_ready: Callable[[], None] = lambda: None, sockets: list[socket.socket] | None = None
 ) -> None:
-    """Run the node until it is told to stop (SIGTERM, SIGINT), on `sockets` where they are bound already."""
+    """Run the node until it is told to stop (SIGTERM, SIGINT), on `sockets` where they are bound already; `on_ready` once it answers."""
     exchange = Exchange(settings)
-    config = uvicorn.Config(
-        exchange.app,
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level,
-        access_log=settings.log_level == "debug",
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
-    exchange.start()
     try:
-        on_ready()
-        server.run(sockets)
+        listening = sockets or [_listen(settings)]
+        config = uvicorn.Config(
+            exchange.app,
+            log_level=settings.log_level,
+            access_log=settings.log_level == "debug",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        exchange.start()
+        _Server(config, on_ready).run(listening)
     finally:
         exchange.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The port, before anything is promised. Raises Misuse where another program has it, or the address is not this machine's."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise Misuse(
+            f"cannot listen on {settings.listen} ({error.strerror}); the setting `listen`, or CBM_LISTEN, names another port"
+        ) from None
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers, and ends by returning: the original raises the signal again, which would skip our own closing."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -3,18 +3,26 @@
 No secret is a setting: private keys are files under DIR/keys, so printing the settings never prints a secret.
 """
 
+import re
 import tomllib
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exchange.core.checkpoint import parse_origin
 from exchange.core.statement import is_federation, is_participant_code
 from exchange.errors import Malformed, Misuse
 
 SETTINGS_FILE = "node.toml"
+MAX_URL = 256  # characters, as in a participant's record
+
+# What stands here stands in the participant's record too, which takes no other spelling (trust/recordtext.py).
+_is_url = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*").fullmatch
+_is_listen = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}").fullmatch
 
 
 class Settings(BaseSettings):
@@ -58,9 +66,8 @@ class Settings(BaseSettings):
     @field_validator("listen")
     @classmethod
     def _listen(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
-            raise ValueError(f"expected HOST:PORT, not {value!r}")
+        if not _is_listen(value) or not 0 < int(value.rpartition(":")[2]) < 65_536:
+            raise ValueError(f"expected HOST:PORT, such as 127.0.0.1:8750 or [::1]:8750, not {value!r}")
         return value
 
     @field_validator("url")
@@ -78,7 +85,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, which is what `init_settings` carries here."""
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
 
     @property
     def host(self) -> str:
@@ -109,12 +116,19 @@ class Settings(BaseSettings):
         return self.directory / "forms"
 
 
+class _Environment(EnvSettingsSource):
+    """CBM_ variables, but for the directory: a variable left over from another node must not run that one."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return (None, field_name, False) if field_name == "directory" else super().get_field_value(field, field_name)
+
+
 def parse_url(value: str) -> str:
-    """An http or https address without query, fragment or credentials; without the closing slash. Raises ValueError."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError(f"expected an address like https://cbm.example, not {value!r}")
-    return value.rstrip("/")
+    """An http or https address in lower case, without query, fragment or credentials; without the closing slash. Raises ValueError."""
+    address = value.rstrip("/")
+    if len(address) > MAX_URL or not _is_url(address) or urlsplit(address).port == 0:
+        raise ValueError(f"expected an address like https://cbm.example, in lower case, not {value!r}")
+    return address
 
 
 def read_settings(directory: Path) -> Settings:
@@ -125,10 +139,23 @@ def read_settings(directory: Path) -> Settings:
             f"{directory} holds no node: {SETTINGS_FILE} is missing; make one with `cbm node init {directory}`"
         )
     try:
-        return Settings(directory=directory, **tomllib.loads(path.read_text()))
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, numbers or lists beyond all measure
         raise Misuse(f"{path} is not TOML: {error}") from None
+    known = [name for name in Settings.model_fields if name != "directory"]
+    for name in values:
+        if name not in known:
+            raise Misuse(f"the setting {name!r} of {path} is not known; the settings are {', '.join(known)}")
+    try:
+        return Settings(directory=directory, **values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise Misuse(f"the setting {name!r} of {path} (or its CBM_ variable): {first['msg']}") from None
+        name, what = first_fault(error)
+        raise Misuse(f"the setting {name!r} of {path} (or its CBM_ variable): {what}") from None
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """The first setting at fault, and what is wrong with it."""
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")

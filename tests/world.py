@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +32,7 @@ from exchange.core.form import NOT_STATED
 from exchange.core.keys import PrivateKey
 from exchange.core.pack import Pack
 from exchange.core.statement import format_statement
+from exchange.federation.peer import open_client
 from exchange.node.draft import Draft, prepare
 from exchange.node.founding import found, write_participants
 from exchange.resources import form_files
@@ -98,6 +100,7 @@ class WorldNode:
 
     def __init__(self, world: "World", code: str, directory: Path, officer: PrivateKey) -> None:
         self.world, self.code, self.directory, self.officer = world, code, directory, officer
+        self.origin = f"{code.lower()}.{FEDERATION}/log"
         self.exchange: Exchange | None = None
         self.fault: Fault | None = None
 
@@ -106,17 +109,13 @@ class WorldNode:
         return f"http://{self.code.lower()}.{FEDERATION}"
 
     @property
-    def origin(self) -> str:
-        return f"{self.code.lower()}.{FEDERATION}/log"
-
-    @property
     def running(self) -> Exchange:
         assert self.exchange is not None, f"{self.code} is down"
         return self.exchange
 
     def start(self) -> None:
         settings = read_settings(self.directory)
-        self.exchange = Exchange(settings, self.world.clock, lambda: httpx.Client(transport=self.world.wire))
+        self.exchange = Exchange(settings, self.world.clock, lambda: open_client(self.world.wire))
 
     def stop(self) -> None:
         if self.exchange is not None:
@@ -197,7 +196,7 @@ class World:
         self.now = START
         self.audited = audited
         self.wire = Wire()
-        self.catalogue = Catalogue.from_files(form_files())
+        self.catalogue = shipped_forms()
         self._openings = 0
         self._lock = threading.Lock()
         records = {}
@@ -227,7 +226,9 @@ class World:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None and self.audited:
                 self.check()
@@ -265,9 +266,15 @@ class World:
             audit(node.directory, self.participants, self.catalogue)
 
 
+@cache
+def shipped_forms() -> Catalogue:
+    """The forms of the checkout, parsed once: their files never change."""
+    return Catalogue.from_files(form_files())
+
+
 def body_of(form: str, **answers: Any) -> dict[str, Any]:
     """A body that fits: what identifies the return is answered, everything else not stated unless named."""
-    known = Catalogue.from_files(form_files()).newest(form)
+    known = shipped_forms().newest(form)
     assert known is not None, form
     defaults: dict[str, Any] = {
         "ICT-03": {"instrument_kind": "strategy", "name": {"en": "A strategy"}},

@@ -1,12 +1,12 @@
 """What this node found wrong elsewhere, with the evidence."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from exchange.api import shapes
-from exchange.api.room import Limit, NodeDep, page
+from exchange.api.room import Limit, NodeDep, Number, Word, page
 from exchange.store import log as logs
 from exchange.store import registry
 from exchange.store.alerts import list_alerts
@@ -15,9 +15,7 @@ router = APIRouter(prefix="/v1")
 
 
 @router.get("/alerts", response_model=shapes.Alerts)
-def alerts(
-    request: Request, node: NodeDep, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 100
-) -> dict[str, Any]:
+def alerts(request: Request, node: NodeDep, after: Number = 0, limit: Limit = 100) -> dict[str, Any]:
     """In the order in which they were raised."""
     with node.db.read() as tx:
         found = list_alerts(tx, after=after, limit=limit)
@@ -25,19 +23,19 @@ def alerts(
     return page(request, items, limit, "after", found[-1].seq if found else None)
 
 
-@router.get("/entries/{verdict}")
+@router.get("/entries/{verdict}", response_model=shapes.Entries)
 def entries(
     request: Request,
     node: NodeDep,
-    verdict: str,
-    origin: str,
-    start: Annotated[int, Query(ge=0)] = 0,
+    verdict: Literal["refused", "waiting"],
+    origin: Word,
+    start: Number = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The entries of a log that were `refused`, or are `waiting`, each with its reason: nothing is dropped in silence."""
     with node.db.read() as tx:
         log = logs.log_of(tx, origin)
-        found = registry.listed(tx, log, "waiting" if verdict == "waiting" else "refused", start=start, limit=limit)
+        found = registry.listed(tx, log, verdict, start=start, limit=limit)
     items = [
         {"index": entry.index, "id": entry.id, "verdict": entry.verdict, "code": entry.code, "reason": entry.reason}
         for entry in found

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from exchange.api import shapes
-from exchange.api.room import NodeDep
+from exchange.api.room import NodeDep, Statuses, Word
 from exchange.errors import Malformed, NotFound
 from exchange.node.directory import Contact, look_up
 
@@ -16,11 +16,11 @@ router = APIRouter(prefix="/v1")
 @router.get("/contacts", response_model=shapes.Contacts)
 def contacts(
     node: NodeDep,
-    participant: str | None = None,
-    role: str | None = None,
-    language: str | None = None,
-    at: str | None = None,
-    status: Annotated[list[str] | None, Query()] = None,
+    participant: Word | None = None,
+    role: Word | None = None,
+    language: Word | None = None,
+    at: Word | None = None,
+    status: Statuses = None,
     now: Annotated[bool, Query(description="leave out those who are outside their stated hours")] = False,
 ) -> dict[str, Any]:
     """Contacts in force at the moment `at` (ISO 8601 with a zone; default now), those reachable first."""

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from exchange.api.etags import etag_of, is_held
 from exchange.api.room import Room
 from exchange.core.tiles import parse_tile_path
 from exchange.errors import Malformed, NotFound
@@ -22,6 +23,10 @@ CHECKPOINT_CACHE = "no-cache"
 def _origin(request: Request) -> str:
     """One's own origin, or that of the mirror named by hex SHA-256 of its origin or by its participant's code."""
     room: Room = request.app.state.room
+    # Each thing has one spelling: `%30` for `0`, or the line feed that `$` in a route overlooks, would be a second name of it.
+    spelt_out = request.scope["path"].encode()
+    if request.scope.get("raw_path", spelt_out) != spelt_out:
+        raise NotFound("paths of a log are spelt out, without percent signs")
     name = request.path_params.get("mirror")
     if name is None:
         return room.node.origin
@@ -37,9 +42,9 @@ def _origin(request: Request) -> str:
 
 def checkpoint(request: Request) -> Response:
     note = StoredLog(request.app.state.room.node.db, _origin(request)).checkpoint()
-    etag = f'"{hashlib.sha256(note).hexdigest()}"'
+    etag = etag_of(note)
     headers = {"Cache-Control": CHECKPOINT_CACHE, "ETag": etag, "Access-Control-Allow-Origin": "*"}
-    if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+    if is_held(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(note, headers=headers, media_type="text/plain; charset=utf-8")
 

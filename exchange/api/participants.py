@@ -1,13 +1,13 @@
 """Who participates, and the forms they use."""
 
-import hashlib
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from exchange.api import shapes
-from exchange.api.room import NodeDep
+from exchange.api.etags import etag_of, is_held
+from exchange.api.room import NodeDep, Number, raw
 from exchange.errors import NotFound
 from exchange.trust.participants import format_record
 
@@ -38,15 +38,13 @@ def forms(node: NodeDep) -> dict[str, Any]:
     return {"items": items, "next": None}
 
 
-@router.get("/forms/{code}")
-def form(node: NodeDep, request: Request, code: str, version: int | None = None) -> Response:
+@router.get("/forms/{code}", response_class=Response, responses=raw("application/schema+json"))
+def form(node: NodeDep, request: Request, code: str, version: Number | None = None) -> Response:
     """The form file itself, byte for byte: its SHA-256 is what statements name. The newest version unless another is asked for."""
     found = node.catalogue.newest(code) if version is None else node.catalogue.forms.get((code, version))
     if found is None:
         raise NotFound(f"no form {code[:20]!r}{'' if version is None else f' version {version}'} is known here")
-    etag = f'"{hashlib.sha256(found.content).hexdigest()}"'
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers={"ETag": etag})
-    return Response(
-        found.content, headers={"ETag": etag, "Cache-Control": "no-cache"}, media_type="application/schema+json"
-    )
+    headers = {"ETag": etag_of(found.content), "Cache-Control": "no-cache"}
+    if is_held(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, headers=headers, media_type="application/schema+json")

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from exchange import errors
+from exchange.api import shapes
 from exchange.errors import ExchangeError, Malformed, NotFound
 
 MEDIA_TYPE = "application/problem+json"
@@ -34,6 +35,14 @@ STATUS: dict[type[ExchangeError], int] = {
     errors.ExchangeError: 500,
 }
 
+# For OpenAPI: what every route may answer besides its own.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Refused (RFC 9457); never cached",
+        "content": {MEDIA_TYPE: {"schema": shapes.Problem.model_json_schema()}},
+    }
+}
+
 _logger = logging.getLogger("exchange.api")
 
 
@@ -42,9 +51,7 @@ def problem(error: ExchangeError) -> JSONResponse:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     body: dict[str, Any] = {
         "type": f"urn:cbm:error:{error.code}",
-        "title": (type(error).__doc__ or error.code).strip().splitlines()[0]
-        if type(error).__doc__
-        else error.code.replace("-", " "),
+        "title": error.code.replace("-", " "),
         "status": status,
         "code": error.code,
         "detail": str(error),
@@ -56,6 +63,11 @@ def problem(error: ExchangeError) -> JSONResponse:
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
+def _path(request: Request) -> str:
+    """What was asked for, at most 200 characters. Not `request.url`, which is built from a Host header that may not parse."""
+    return str(request.scope["path"])[:200]
+
+
 def install(app: FastAPI) -> None:
     """One shape for every error, ours, the framework's and the unforeseen."""
 
@@ -64,15 +76,17 @@ def install(app: FastAPI) -> None:
         return problem(error)
 
     @app.exception_handler(RequestValidationError)
-    def parameters(_request: Request, error: RequestValidationError) -> JSONResponse:
+    def parameters(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         name = "/".join(str(part) for part in first["loc"][1:])
+        if first["loc"][0] == "path":
+            return problem(NotFound(f"there is no {_path(request)} here: {first['msg']}"))
         return problem(Malformed(f"the parameter {name!r}: {first['msg']}", pointer=f"/{name}"))
 
     @app.exception_handler(HTTPException)
     def framework(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 404:
-            return problem(NotFound(f"there is no {request.url.path} here"))
+            return problem(NotFound(f"there is no {_path(request)} here"))
         body = {
             "type": "about:blank",
             "title": str(error.detail),
@@ -80,14 +94,14 @@ def install(app: FastAPI) -> None:
             "code": f"http-{error.status_code}",
         }
         body |= {
-            "detail": f"{request.method} {request.url.path}: {error.detail}",
+            "detail": f"{request.method} {_path(request)}: {error.detail}",
             "next_step": "GET /openapi.json lists what this node answers.",
         }
         return JSONResponse(body, error.status_code, NO_STORE | dict(error.headers or {}), MEDIA_TYPE)
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        _logger.error("unforeseen error at %s %s", request.method, request.url.path, exc_info=error)
+        _logger.error("unforeseen error at %s %r", request.method, _path(request), exc_info=error)
         body = {"type": "urn:cbm:error:internal", "title": "internal error", "status": 500, "code": "internal"}
         body |= {"detail": "something went wrong here that was not foreseen; nothing was acknowledged"}
         body |= {"next_step": "Try again; if it stays, tell the operator of this node the time of this request."}

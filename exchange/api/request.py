@@ -1,15 +1,18 @@
 """Reading what comes in: bounded before it is read, strict, and never more than a chunk in memory."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from exchange.core.base64text import parse_base64
-from exchange.core.document import parse_name
+from exchange.core.document import OPENING_SIZE, SMALL_DOCUMENT, parse_name
 from exchange.core.jsontext import parse_json
 from exchange.errors import Malformed, TooLarge
 
@@ -17,7 +20,11 @@ MAX_JSON = 4 * 1024 * 1024  # bytes of a submission in JSON
 MAX_HEADER = 1024  # bytes of the headers of one part
 MAX_OPENING_PART = 2048  # bytes
 MAX_PARTS = 1 + 2 * 101  # an envelope, then opening and content of each document
+MAX_PADDING = 64 * 1024  # bytes that bring neither a part nor its content: before, between and after the parts
 PARTS = ("envelope", "opening", "content")
+
+# It warns of each malformed body, and strangers do not write into the log of a node.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -26,19 +33,38 @@ async def read_body(request: Request, limit: int) -> bytes:
     if not (claimed.isascii() and claimed.isdigit()) or int(claimed[:18]) > limit:
         raise TooLarge(f"at most {limit} bytes are taken here, {claimed[:20]} were announced")
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in _chunks(request):
         body += chunk
         if len(body) > limit:
             raise TooLarge(f"at most {limit} bytes are taken here")
     return bytes(body)
 
 
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Who hangs up in the middle of it sent a malformed one."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise Malformed("the connection closed in the middle of the body") from None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedDocument:
+    """A small document as it comes in JSON."""
+
+    slot: str
+    name: str
+    opening: bytes
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class OfferedJson:
-    """A submission as it comes in JSON: the envelope's bytes, then (slot, name, opening, content), the last two in base64."""
+    """A submission as it comes in JSON, decoded and not yet looked at."""
 
     envelope: bytes
-    documents: tuple[tuple[str, str, str, str], ...]
+    documents: tuple[OfferedDocument, ...]
 
 
 def parse_submission(body: bytes) -> OfferedJson:
@@ -46,16 +72,43 @@ def parse_submission(body: bytes) -> OfferedJson:
     fields = _fields(parse_json(body, limit=MAX_JSON), ("envelope", "documents"), "")
     if not isinstance(fields["documents"], list):
         raise Malformed("documents is a list", pointer="/documents")
-    documents = []
-    for number, value in enumerate(fields["documents"]):
-        document = _fields(value, ("slot", "name", "opening", "content"), f"/documents/{number}")
-        texts = tuple(document[name] for name in ("slot", "name", "opening", "content"))
-        if not all(isinstance(text, str) for text in texts):
-            raise Malformed("slot, name, opening and content are texts", pointer=f"/documents/{number}")
-        documents.append(texts)
-    if not isinstance(fields["envelope"], str):
-        raise Malformed("the envelope's bytes are expected in base64", pointer="/envelope")
-    return OfferedJson(parse_base64(fields["envelope"]), tuple(documents))
+    documents = tuple(_document(value, f"/documents/{number}") for number, value in enumerate(fields["documents"]))
+    return OfferedJson(_bytes(fields, "envelope", ""), documents)
+
+
+def _document(value: Any, pointer: str) -> OfferedDocument:
+    fields = _fields(value, ("slot", "name", "opening", "content"), pointer)
+    content = _bytes(fields, "content", pointer)
+    if len(content) > SMALL_DOCUMENT:
+        limit = f"a document of at most {SMALL_DOCUMENT} bytes was expected; a larger one comes as multipart/form-data"
+        raise TooLarge(limit, pointer=f"{pointer}/content")
+    opening = _bytes(fields, "opening", pointer, OPENING_SIZE)
+    return OfferedDocument(_text(fields, "slot", pointer), _name(fields, pointer), opening, content)
+
+
+def _text(fields: dict[str, Any], name: str, pointer: str) -> str:
+    if not isinstance(fields[name], str):
+        raise Malformed(f"{name} is a text", pointer=f"{pointer}/{name}")
+    return str(fields[name])
+
+
+def _name(fields: dict[str, Any], pointer: str) -> str:
+    with _at(f"{pointer}/name"):
+        return parse_name(_text(fields, "name", pointer))
+
+
+def _bytes(fields: dict[str, Any], name: str, pointer: str, length: int | None = None) -> bytes:
+    with _at(f"{pointer}/{name}"):
+        return parse_base64(_text(fields, name, pointer), length=length)
+
+
+@contextmanager
+def _at(pointer: str) -> Iterator[None]:
+    """What is refused in here is refused at that field of the request."""
+    try:
+        yield
+    except Malformed as error:
+        raise Malformed(str(error), pointer=pointer) from None
 
 
 def _fields(value: Any, names: tuple[str, ...], pointer: str) -> dict[str, Any]:
@@ -73,9 +126,7 @@ class OfferedOpening:
 
 def parse_opening_part(data: bytes) -> OfferedOpening:
     fields = _fields(parse_json(data, limit=MAX_OPENING_PART), ("slot", "name", "opening"), "")
-    if not all(isinstance(text, str) for text in fields.values()):
-        raise Malformed("slot, name and opening are texts")
-    return OfferedOpening(fields["slot"], parse_name(fields["name"]), parse_base64(fields["opening"], length=32))
+    return OfferedOpening(_text(fields, "slot", ""), _name(fields, ""), _bytes(fields, "opening", "", OPENING_SIZE))
 
 
 class PartReader:
@@ -88,24 +139,27 @@ class PartReader:
         kind, options = parse_options_header(request.headers.get("content-type", ""))
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise Malformed("expected multipart/form-data with a boundary")
-        self._stream: AsyncIterator[bytes] = request.stream()
+        self._stream: AsyncIterator[bytes] = _chunks(request)
         self._events: list[tuple[str, bytes]] = []
         self._headers: dict[bytes, bytes] = {}
         self._field = self._value = b""
-        self._parts = 0
-        self._over = False
-        self._parser = MultipartParser(
-            options[b"boundary"],
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": lambda data, start, end: self._events.append(("data", data[start:end])),
-                "on_part_end": lambda: self._events.append(("end", b"")),
-            },
-        )
+        self._parts = self._padding = 0
+        try:
+            self._parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_value,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": lambda data, start, end: self._events.append(("data", data[start:end])),
+                    "on_part_end": lambda: self._events.append(("end", b"")),
+                    "on_end": lambda: self._events.append(("over", b"")),
+                },
+            )
+        except FormParserError as error:
+            raise Malformed(f"the boundary of the multipart body is malformed: {error}") from None
 
     def _begin(self) -> None:
         self._headers, self._field, self._value = {}, b"", b""
@@ -134,22 +188,23 @@ class PartReader:
 
     async def _next(self) -> tuple[str, bytes]:
         while not self._events:
-            if self._over:
-                return "over", b""
             chunk = await anext(self._stream, b"")
             if not chunk:
-                self._over = True
-                continue
+                raise Malformed("the multipart body breaks off before its last boundary")
+            self._padding += len(chunk)
             try:
                 self._parser.write(chunk)
             except FormParserError as error:
                 raise Malformed(f"the multipart body is malformed: {error}") from None
+            if not self._events and self._padding > MAX_PADDING:
+                raise TooLarge(f"at most {MAX_PADDING} bytes stand before a part")
+        self._padding = 0
         return self._events.pop(0)
 
     async def start(self) -> str | None:
         """The name of the next part, or None after the last. Raises Malformed for a part that nobody asked for."""
         event, name = await self._next()
-        if event == "over":
+        if event == "over":  # what follows the last boundary is not read
             return None
         text = name.decode("ascii", "replace")
         if event != "begin" or text not in PARTS:
@@ -162,8 +217,6 @@ class PartReader:
             event, data = await self._next()
             if event == "end":
                 return b""
-            if event == "over":
-                raise Malformed("the multipart body breaks off inside a part")
             if data:
                 return data
 

@@ -5,6 +5,16 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 
+class Problem(BaseModel):
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = Field(description="what was expected, and what came")
+    next_step: str
+    pointer: str | None = Field(None, description="RFC 6901: the field at fault")
+
+
 class NodeAnswer(BaseModel):
     participant: str
     federation: str
@@ -100,18 +110,18 @@ class Contact(BaseModel):
     participant: str
     name: str
     form: str
-    role: str
+    role: Any
     status: str
     reachable: str = Field(description="reachable | outside stated hours | reachability not stated")
     reachable_until: str | None
     local_time: str | None
-    phone: str
-    email: str
+    phone: Any
+    email: Any
     institution: Any
     languages: Any
     freshness: str
     confirmed: str
-    confirm_by: str
+    confirm_by: Any
     contact: dict[str, Any] = Field(description="the whole body as the State stated it")
     source: dict[str, Any] = Field(description="submission id, origin and index to check it by")
 
@@ -151,8 +161,43 @@ class Alerts(BaseModel):
     next: str | None
 
 
+class EntryAnswer(BaseModel):
+    index: int
+    id: str | None = Field(description="null where the entry is no envelope")
+    verdict: str
+    code: str
+    reason: str
+
+
+class Entries(BaseModel):
+    items: list[EntryAnswer]
+    next: str | None
+
+
 class Participants(BaseModel):
     federation: str
     live: bool
     items: list[dict[str, Any]]
     next: str | None
+
+
+def _fields(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": [*properties], "additionalProperties": False, "properties": properties}
+
+
+_BASE64 = {"type": "string", "contentEncoding": "base64"}
+_DOCUMENT = _fields(slot={"type": "string"}, name={"type": "string"}, opening=_BASE64, content=_BASE64)
+_PARTS = "The parts `envelope`, then `opening` and `content` of each document, in the order of the statement"
+
+# For OpenAPI, which cannot see what api/request.py reads by itself.
+SUBMISSION: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": _fields(envelope=_BASE64, documents={"type": "array", "items": _DOCUMENT}),
+            },
+            "multipart/form-data": {"schema": {"type": "object", "description": _PARTS}},
+        },
+    }
+}

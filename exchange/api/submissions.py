@@ -1,32 +1,35 @@
 """Submissions: the registry as it stands, the door through which one's own come in, and the proofs that go out."""
 
 import asyncio
-import hashlib
-from typing import Annotated, Any
+from concurrent.futures import Future
+from typing import Any
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from exchange.api import shapes
+from exchange.api.etags import etag_of, is_held
 from exchange.api.request import MAX_JSON, MAX_OPENING_PART, PartReader, parse_opening_part, parse_submission, read_body
-from exchange.api.room import Limit, NodeDep, page
+from exchange.api.room import Limit, NodeDep, Number, Statuses, Word, page, raw
 from exchange.core.dsse import MAX_ENVELOPE, parse_envelope
+from exchange.core.jsonfields import read_period
 from exchange.core.receipt import format_receipt
 from exchange.errors import DocumentsMissing, Malformed
+from exchange.node.appender import Recorded
 from exchange.node.node import Node
 from exchange.node.packing import pack_of, receipt_of
-from exchange.node.submit import Submission, small_arrival
+from exchange.node.submit import Submission
 from exchange.store import documents, registry
 from exchange.store import log as logs
 from exchange.store.documents import Arrival
-from exchange.store.query import Filter, submission, submissions
+from exchange.store.query import Filter, history, submission, submissions
 from exchange.store.registry import SubmissionState
 
 router = APIRouter(prefix="/v1")
 
+ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 COSIGNED_BY_NONE = "cosigned by no other State"
-_PERIOD = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
 
 
 def _answer(state: SubmissionState) -> dict[str, Any]:
@@ -67,17 +70,19 @@ def _answer(state: SubmissionState) -> dict[str, Any]:
 def list_submissions(
     request: Request,
     node: NodeDep,
-    participant: str | None = None,
-    form: str | None = None,
-    obligation: str | None = None,
-    period: Annotated[str | None, Query(pattern=_PERIOD)] = None,
-    status: Annotated[list[str] | None, Query()] = None,
-    series: str | None = None,
+    participant: Word | None = None,
+    form: Word | None = None,
+    obligation: Word | None = None,
+    period: Word | None = None,
+    status: Statuses = None,
+    series: Word | None = None,
     current: bool | None = None,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Number | None = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Newest arrival first. A live node lists only actual submissions unless `status` asks for others."""
+    if period is not None:
+        read_period(period, period, "/period")
     statuses = tuple(status) if status else ("actual",) if node.participants.live else None
     wanted = Filter(participant, form, obligation, period, statuses, current, series)
     with node.db.read() as tx:
@@ -91,46 +96,47 @@ def show_submission(node: NodeDep, ident: str) -> dict[str, Any]:
     with node.db.read() as tx:
         state = submission(tx, ident)
         envelope = parse_envelope(registry.position_of(tx, ident).envelope)
-        history = submissions(
-            tx, Filter(participant=state.participant, series=state.series, statuses=(state.status,)), limit=100
-        )
+        ids = history(tx, state)
         held = documents.documents_of(tx, logs.log_of(tx, state.origin).id, state.index)
     bodies = [document.content for document in held if document.slot == "body" and document.content is not None]
     body = orjson.loads(bodies[0]) if bodies and state.fits == "fits" else None
-    ids = [entry.id for entry in sorted(history, key=lambda entry: entry.index)]
     return {**_answer(state), "statement": orjson.loads(envelope.payload), "body": body, "history": ids}
 
 
 def _proof(content: bytes, request: Request, media_type: str, name: str) -> Response:
-    etag = f'"{hashlib.sha256(content).hexdigest()}"'
+    etag = etag_of(content)
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Content-Disposition": f'attachment; filename="{name}"'}
-    if request.headers.get("if-none-match") == etag:
+    if is_held(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type=media_type)
 
 
-@router.get("/submissions/{ident}/envelope", response_class=Response)
+@router.get("/submissions/{ident}/envelope", response_class=Response, responses=raw(ENVELOPE))
 def envelope(node: NodeDep, request: Request, ident: str) -> Response:
     """The signed envelope, byte for byte as it stands in the log."""
     with node.db.read() as tx:
         content = registry.position_of(tx, ident).envelope
-    return _proof(content, request, "application/vnd.dsse.envelope.v1+json", f"{ident}.json")
+    return _proof(content, request, ENVELOPE, f"{ident}.json")
 
 
-@router.get("/submissions/{ident}/receipt", response_class=Response)
+@router.get("/submissions/{ident}/receipt", response_class=Response, responses=raw("text/plain"))
 def receipt(node: NodeDep, request: Request, ident: str) -> Response:
     """The receipt (C2SP tlog-proof): that the envelope stands in the log, under the log's signature."""
     return _proof(format_receipt(receipt_of(node, ident)), request, "text/plain; charset=utf-8", f"{ident}.tlog-proof")
 
 
-@router.get("/submissions/{ident}/pack", response_class=Response)
+@router.get("/submissions/{ident}/pack", response_class=Response, responses=raw("application/zip"))
 def pack(node: NodeDep, request: Request, ident: str) -> Response:
     """The evidence pack: everything to verify the submission offline, but for the anchor."""
     return _proof(pack_of(node, ident), request, "application/zip", f"{ident}.zip")
 
 
 @router.post(
-    "/submissions", response_model=shapes.Receipted, status_code=201, responses={200: {"model": shapes.Receipted}}
+    "/submissions",
+    response_model=shapes.Receipted,
+    status_code=201,
+    responses={200: {"model": shapes.Receipted, "description": "The same submission stood here before"}},
+    openapi_extra=shapes.SUBMISSION,
 )
 async def submit(request: Request, response: Response, node: NodeDep) -> dict[str, Any]:
     """Takes complete envelopes signed by the State's own keys: the signature is the credential.
@@ -146,10 +152,7 @@ async def submit(request: Request, response: Response, node: NodeDep) -> dict[st
         raise Malformed(f"expected application/json or multipart/form-data, got {kind[:80] or 'no content type'!r}")
     recorded = candidate.recorded
     if recorded is None:
-        candidate.check(arrivals)
-        recorded = await asyncio.wrap_future(
-            node.appender.submit(candidate.admitted, tuple(arrivals), candidate.participants)
-        )
+        recorded = await asyncio.wrap_future(_hand_over(node, candidate, arrivals))
     proof = await asyncio.to_thread(receipt_of, node, recorded.id)
     response.status_code = 201 if recorded.new else 200
     response.headers["Location"] = f"/v1/submissions/{recorded.id}"
@@ -165,7 +168,10 @@ async def submit(request: Request, response: Response, node: NodeDep) -> dict[st
 async def _from_json(request: Request, node: Node) -> tuple[Submission, list[Arrival]]:
     offered = parse_submission(await read_body(request, MAX_JSON))
     candidate = Submission(node, offered.envelope)
-    return candidate, [small_arrival(*document) for document in offered.documents]
+    return candidate, [
+        Arrival.small(document.slot, document.name, document.opening, document.content)
+        for document in offered.documents
+    ]
 
 
 async def _from_parts(request: Request, node: Node) -> tuple[Submission, list[Arrival]]:
@@ -175,23 +181,47 @@ async def _from_parts(request: Request, node: Node) -> tuple[Submission, list[Ar
         raise Malformed("the first part of a submission is its envelope")
     candidate = Submission(node, await parts.read_whole(MAX_ENVELOPE))
     arrivals: list[Arrival] = []
-    while candidate.recorded is None and (name := await parts.start()) is not None:
-        if name != "opening":
-            raise Malformed("each document is preceded by its opening")
-        opening = parse_opening_part(await parts.read_whole(MAX_OPENING_PART))
-        candidate.expected(len(arrivals), opening.slot)
-        if await parts.start() != "content":
-            raise DocumentsMissing(f"after the opening of {opening.slot!r} its content was expected")
-        arrivals.append(await _receive(node, parts, opening.slot, opening.name, opening.opening))
+    try:
+        while candidate.recorded is None and (name := await parts.start()) is not None:
+            if name != "opening":
+                raise Malformed("each document is preceded by its opening")
+            arrivals.append(await _receive(node, parts, candidate, len(arrivals)))
+    except BaseException:
+        _discard(arrivals)
+        raise
     return candidate, arrivals
 
 
-async def _receive(node: Node, parts: PartReader, slot: str, name: str, opening: bytes) -> Arrival:
-    incoming = node.files.receive(slot, name, opening)
+async def _receive(node: Node, parts: PartReader, candidate: Submission, number: int) -> Arrival:
+    """One document, which must be the one committed to: a wrong one ends the reading."""
+    opening = parse_opening_part(await parts.read_whole(MAX_OPENING_PART))
+    candidate.expected(number, opening.slot)
+    if await parts.start() != "content":
+        raise DocumentsMissing(f"after the opening of {opening.slot!r} its content was expected")
+    incoming = node.files.receive(opening.slot, opening.name, opening.opening)
     try:
         while piece := await parts.read():
             incoming.write(piece)
+        candidate.committed(number, opening.slot, incoming.commitment())
+        return await asyncio.to_thread(incoming.seal)
     except BaseException:
         incoming.discard()
         raise
-    return await asyncio.to_thread(incoming.finish)
+
+
+def _hand_over(node: Node, candidate: Submission, arrivals: list[Arrival]) -> Future[Recorded]:
+    """Queue what was checked in full. Files that the appender did not move into their place are of no use to anybody."""
+    try:
+        candidate.check(arrivals)
+        outcome = node.appender.submit(candidate.admitted, tuple(arrivals), candidate.participants)
+    except BaseException:
+        _discard(arrivals)
+        raise
+    outcome.add_done_callback(lambda _: _discard(arrivals))
+    return outcome
+
+
+def _discard(arrivals: list[Arrival]) -> None:
+    for arrival in arrivals:
+        if arrival.incoming is not None:
+            arrival.incoming.discard()

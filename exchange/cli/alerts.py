@@ -9,6 +9,9 @@ import typer
 from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl
 from exchange.cli.output import Exit, answer, answer_json, say
 from exchange.client import Client
+from exchange.core.evidence import KIND
+from exchange.core.jsonfields import is_digest
+from exchange.errors import Unreachable
 
 
 def alerts(
@@ -33,9 +36,12 @@ def alerts(
     if evidence is not None and found:
         evidence.mkdir(parents=True, exist_ok=True)
         for alert in found:
+            if not is_digest(alert["id"]):  # it becomes the name of a file
+                raise Unreachable(f"{node} does not answer like a node of the exchange")
             path = evidence / f"{alert['id'][:16]}.json"
             path.write_bytes(orjson.dumps(alert["evidence"]))
-            say(f"evidence in {path}")
+            by_itself = alert["kind"] == KIND
+            say(f"evidence in {path}" + (f"; check it with `cbm verify {path}`" if by_itself else ""))
     if not found:
         say("No alerts: nothing was found wrong.")
         return

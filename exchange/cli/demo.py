@@ -3,6 +3,7 @@
 Every line printed is computed from what the nodes answered.
 """
 
+import os
 import secrets
 import signal
 import tempfile
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -26,16 +27,17 @@ from exchange.core.document import OPENING_SIZE
 from exchange.core.dsse import format_envelope, parse_envelope, sign_payload
 from exchange.core.pack import Pack, parse_pack
 from exchange.core.statement import parse_statement
-from exchange.errors import ExchangeError
+from exchange.errors import ExchangeError, Misuse
 from exchange.node.draft import Draft, prepare
 from exchange.node.founding import read_participants
 from exchange.node.wording import in_words
 from exchange.resources import form_files
 from exchange.trust.verdict import check_pack
 
-FEW_PULL_EVERY, MANY_PULL_EVERY = 5.0, 60.0  # seconds
+FEW_PULL_EVERY, MANY_PULL_EVERY = 5.0, 300.0  # seconds
 FEW = 5  # nodes up to which the demo tells everything
 AT_ONCE = 4  # nodes asked to pull at the same time
+STOP = {signal.SIGINT, signal.SIGTERM}
 
 
 def demo(
@@ -54,7 +56,9 @@ def demo(
 ) -> None:
     """Run a federation of several nodes on this machine, and watch them publish, pull, verify and answer."""
     tell = _quiet if json else say
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, _interrupt)
+    for name in [name for name in os.environ if name.startswith("CBM_")]:
+        del os.environ[name]  # what is set for a node of one's own must not reach the nodes of the demonstration
     names, returns = invented() if records is None else read_records(records)
     with _folder(directory, keep) as folder:
         began = time.monotonic()
@@ -67,22 +71,27 @@ def demo(
             pack = story.play()
             if records is not None:
                 tell(NOTE)
-            if json:
-                answer_json(_whereabouts(fleet))
             if not keep:
                 fleet.stop()
                 tell("All nodes are stopped; what follows needs no network.")
             good = story.verify(pack)
             tell(f"Done in {time.monotonic() - began:.0f} seconds.")
+            # From here on a signal is waited for, and one that comes early is not lost.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+            if json:
+                answer_json(_whereabouts(fleet))
             if keep:
-                tell("The nodes stay until you stop this command (Ctrl-C).")
-                signal.pause()
-        except KeyboardInterrupt:
-            tell("Stopped.")
-            return
+                tell(f"The nodes stay until you stop this command (Ctrl-C); their records are in {fleet.trust}.")
+                tell(f"Ask one: cbm list --node {fleet.nodes[0].settings.url}")
+                signal.sigwait(STOP)
         finally:
             fleet.stop()
     raise typer.Exit(Exit.YES if good else Exit.NO)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """SIGTERM ends the demo as Ctrl-C does: the nodes are stopped, the folder goes."""
+    raise KeyboardInterrupt
 
 
 def _quiet(line: str = "") -> None:
@@ -94,6 +103,8 @@ def _folder(given: Path | None, keep: bool) -> Iterator[Path]:
     """Private keys lie in it, so it is the user's alone."""
     if given is not None:
         given.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(given.iterdir()):
+            raise Misuse(f"{given} is not empty; the demonstration makes its nodes anew, in a folder of their own")
         yield given.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="cbm-demo-") as folder:

@@ -13,7 +13,7 @@ from exchange.cli.sign import read_bounded
 from exchange.config import read_settings
 from exchange.errors import Misuse, RecordRefused
 from exchange.node.founding import read_participants, write_participants
-from exchange.trust.participants import MAX_PARTICIPANTS_FILE, Participants, check_successor, parse_participants
+from exchange.trust.participants import MAX_PARTICIPANTS_FILE, Participants, Position, check_successor
 
 app = typer.Typer(no_args_is_help=True, help="Who participates, and whom this machine trusts to say so.")
 
@@ -43,9 +43,7 @@ def gather(
             gathered = found
             continue
         if (found.federation, found.live) != (gathered.federation, gathered.live):
-            raise Misuse(
-                f"{path} speaks for the federation {found.federation!r}, the files before it for {gathered.federation!r}"
-            )
+            raise Misuse(f"{path} speaks for {_named(found)}, the files before it for {_named(gathered)}")
         records = dict(gathered.records)
         for code, record in found.records.items():
             if code in records and records[code] != record:
@@ -72,6 +70,8 @@ def import_records(directory: Directory, file: Annotated[Path, typer.Argument(me
         raise Misuse(
             f"{file} speaks for the federation {theirs.federation!r}, this node belongs to {settings.federation!r}"
         )
+    if theirs.live != mine.live:
+        say(f"With {file} this node belongs to a {'live' if theirs.live else 'trial'} federation.")
     records = dict(mine.records)
     for code, record in theirs.records.items():
         if code == settings.participant:
@@ -82,6 +82,7 @@ def import_records(directory: Directory, file: Annotated[Path, typer.Argument(me
             check_successor(records[code], record)
         records[code] = record
     write_participants(settings.peers, Participants(settings.federation, theirs.live, records))
+    say(f"A running node reads them on its next round of visits, or now with `cbm pull {directory}`.")
     answer(f"{len(records)} records in {settings.peers}")
 
 
@@ -89,30 +90,58 @@ def import_records(directory: Directory, file: Annotated[Path, typer.Argument(me
 def pin(
     file: Annotated[Path, typer.Argument(metavar="PEERS.json", help="Records that you hold from a source you trust.")],
 ) -> None:
-    """Trust these records on this machine: `cbm verify` then counts their keys."""
+    """Trust these records on this machine: `cbm verify` then counts their keys. Newer ones must follow from those pinned before."""
     content = read_bounded(file, MAX_PARTICIPANTS_FILE)
-    found = parse_participants(content)
-    digest = hashlib.sha256(content).hexdigest()
-    _pins().mkdir(parents=True, exist_ok=True)
+    found = read_participants(file)
     target = _pins() / f"{found.federation}.json"
+    if target.exists():
+        _check_follows(target, found)
+    _pins().mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
-    say(
-        f"Pinned {len(found.records)} records of {found.federation}. Compare this fingerprint with another holder of the file:"
-    )
-    answer(digest)
+    say(f"Pinned {len(found.records)} records of {found.federation} in {target}.")
+    say("Compare this fingerprint with another holder of the file, by another channel:")
+    answer(hashlib.sha256(content).hexdigest())
+
+
+def _check_follows(target: Path, found: Participants) -> None:
+    """A second file must not quietly put other keys in the place of those that were compared once."""
+    for code, before in read_participants(target).records.items():
+        try:
+            if code not in found.records:
+                raise RecordRefused(f"the new file holds no record of {code}")
+            check_successor(before, found.records[code])
+        except RecordRefused as error:
+            raise RecordRefused(
+                f"this does not follow from what is pinned: {error}; if that was the wrong one, remove {target} first"
+            ) from None
 
 
 @app.command("show")
 def show(file: Annotated[Path, typer.Argument(metavar="PEERS.json")]) -> None:
     """Who stands in a file of records, with the fingerprints of those who may sign."""
     found = read_participants(file)
-    lines = [f"{found.federation} ({'live' if found.live else 'trial'}), {len(found.records)} participants"]
+    number = len(found.records)
+    lines = [f"{found.federation} ({'live' if found.live else 'trial'}), {number} participant{'s' * (number != 1)}"]
     for code, record in sorted(found.records.items()):
-        lines.append(f"{code}  {record.name()}  {record.kind}  {record.node_url}")
-        lines += [f"      log      {log.origin}  key {log.vkey.keyid.hex()}" for log in record.logs]
+        standing = record.status[-1]
+        lines.append(
+            f"{code}  {record.name()}, {record.kind}, {standing.state} since {standing.since}, {record.node_url}"
+        )
+        for log in record.logs:
+            ended = "" if log.closed is None else f", closed at size {log.closed.size}"
+            lines.append(f"      {'log':<15}  {log.origin}, key {log.vkey.keyid.hex()}{ended}")
         for key in record.keys:
-            closed = "" if key.before is None else f", closed at {key.before[1]}"
-            lines.append(
-                f"      {key.kind.value:<8} {key.public_key.keyid}  signs {', '.join(key.may_sign) or 'nothing'} from {key.start[1]}{closed}"
-            )
+            signs = "every form" if key.may_sign == ("*",) else ", ".join(key.may_sign)
+            may = f", signs {signs} from {_position(key.start)} on" if signs else ""
+            ended = "" if key.before is None else f", closed at {_position(key.before)}"
+            lines.append(f"      {key.kind.value:<15}  {key.public_key.keyid}{may}{ended}")
     answer(lines)
+
+
+def _named(found: Participants) -> str:
+    return f"the {'live' if found.live else 'trial'} federation {found.federation!r}"
+
+
+def _position(position: Position) -> str:
+    log, index = position
+    return f"index {index} of log {log + 1}" if log else f"index {index}"

@@ -6,8 +6,10 @@ between, and 34 nodes do not load the same libraries 34 times. They meet only ov
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,10 +51,11 @@ class Fleet:
         self.folder = folder
         self.nodes: list[DemoNode] = []
         self._processes: list[ForkProcess] = []
+        self._held: int | None = None  # the other end of the nodes' lifeline
         self.trust = folder / "peers.json"
         records = {}
         for code, name in names.items():
-            listener = socket.create_server(("127.0.0.1", 0))
+            listener = _reserve_port()
             port = listener.getsockname()[1]
             settings = Settings(
                 directory=folder / code,
@@ -78,10 +81,12 @@ class Fleet:
         from exchange import app  # loaded once, here, for all of them
 
         context = multiprocessing.get_context("fork")
+        lifeline, self._held = os.pipe()
         for node in self.nodes:
-            process = context.Process(target=_run, args=(app.serve, node), daemon=True)
+            process = context.Process(target=_run, args=(app.serve, node, lifeline, self._held), daemon=True)
             process.start()
             self._processes.append(process)
+        os.close(lifeline)
         deadline = time.monotonic() + START_SECONDS
         for node in self.nodes:
             node.socket.close()
@@ -96,17 +101,39 @@ class Fleet:
                         time.sleep(0.05)
 
     def stop(self) -> None:
-        for process in self._processes:
-            process.terminate()
+        """Let go of the nodes: each of them ends by itself, as it would if this process were killed."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
         for process in self._processes:
             process.join(timeout=10)
             if process.is_alive():
                 process.kill()
+                process.join()
 
 
-def _run(serve, node: DemoNode) -> None:  # type: ignore[no-untyped-def]
+def _reserve_port() -> socket.socket:
+    """Bound, so that nobody else gets the port, and not listening yet: who asks a node that does not run is refused at once.
+
+    Nodes that start together ask each other what is known of their logs. On a port that listens, they would wait for one another.
+    """
+    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
+def _run(serve, node: DemoNode, lifeline: int, held: int) -> None:  # type: ignore[no-untyped-def]
     """The child: its talk goes to a file of its own, its port is the one that was bound for it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.close(held)
+    threading.Thread(target=_end_with_parent, args=(lifeline,), name="lifeline", daemon=True).start()
     log = os.open(node.settings.directory / "node.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
     serve(node.settings, sockets=[node.socket])
+
+
+def _end_with_parent(lifeline: int) -> None:
+    """The parent alone holds the other end of this pipe, and never writes: it ends however the parent does, SIGKILL included."""
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,6 +1,7 @@
 """cbm key: make an officer's key, and let it sign for the State."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +16,6 @@ from exchange.core.keys import Kind
 from exchange.errors import Misuse
 from exchange.node.founding import officer_key, read_officer, read_participants, write_participants
 from exchange.node.keyfile import create_key, is_sealed, open_key, read_public
-from exchange.store import log as logs
-from exchange.store.database import Database
 from exchange.trust.participants import Participants, check_successor
 
 app = typer.Typer(no_args_is_help=True, help="Make an officer's key, show it, let it sign for the State.")
@@ -27,11 +26,17 @@ KeyPath = Annotated[Path, typer.Argument(metavar="FILE", help="The private key f
 
 
 def passphrase_for(path: Path) -> str | None:
-    """Asked for without echo, or from CBM_PASSPHRASE; None where the key is not sealed."""
-    if not is_sealed(path):
-        return None
+    """From CBM_PASSPHRASE, else asked for without echo; None where the key is not sealed."""
+    return _passphrase(f"Passphrase of {path}", twice=False) if is_sealed(path) else None
+
+
+def _passphrase(question: str, *, twice: bool) -> str:
     given = os.environ.get(PASSPHRASE)
-    return given if given is not None else str(typer.prompt(f"Passphrase of {path}", hide_input=True, err=True))
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise Misuse(f"nobody is here to type a passphrase; {PASSPHRASE} carries it where a script runs")
+    return str(typer.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
 
 
 @app.command("new")
@@ -40,13 +45,7 @@ def new(
     kind: Annotated[Kind, typer.Option(help="What the key is for; officers sign with signing keys.")] = Kind.SIGNING,
 ) -> None:
     """Make a key, sealed under a passphrase, and its public half beside it."""
-    given = os.environ.get(PASSPHRASE)
-    passphrase = (
-        given
-        if given is not None
-        else str(typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True))
-    )
-    made = create_key(path, kind, passphrase)
+    made = create_key(path, kind, _passphrase("New passphrase", twice=True))
     say(
         f"{path} is private: keep it on one machine, with a copy in a safe. {path}.pub is for the operator of the node."
     )
@@ -79,16 +78,21 @@ def enrol(
     record = participants.records.get(settings.participant)
     if record is None:
         raise Misuse(f"{settings.peers} holds no record of {settings.participant}")
-    key = officer_key(
-        read_officer(public), form or ("*",), len(record.logs) - 1, _next_index(settings.database, settings.origin)
-    )
+    officer = read_officer(public)
+    if record.key(officer.keyid) is not None:
+        raise Misuse(
+            f"this key stands in the record of {record.name()} already; `cbm federation show {settings.peers}`"
+        )
+    key = officer_key(officer, form or ("*",), len(record.logs) - 1, _next_index(settings.database, settings.origin))
     grown = replace(record, keys=(*record.keys, key))
     check_successor(record, grown)
     write_participants(
         settings.peers,
         Participants(participants.federation, participants.live, {**participants.records, record.participant: grown}),
     )
-    say(f"From index {key.start[1]} on, this key may sign {', '.join(key.may_sign)} for {record.name()}.")
+    may_sign = "every form" if key.may_sign == ("*",) else ", ".join(key.may_sign)
+    say(f"From index {key.start[1]} on, this key may sign {may_sign} for {record.name()}.")
+    say(f"A running node learns it on its next round of visits, or now with `cbm pull {directory}`.")
     say(f"Give {settings.peers} to the other operators.")
     answer(key.public_key.keyid)
 
@@ -97,6 +101,9 @@ def _next_index(database: Path, origin: str) -> int:
     """Where the log stands now; 0 for a node that never ran."""
     if not database.exists():
         return 0
+    from exchange.store import log as logs  # here, so that the other verbs start without a database's third of a second
+    from exchange.store.database import Database
+
     db = Database(database)
     try:
         with db.read() as tx:

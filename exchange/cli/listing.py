@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl
+from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl, Span
 from exchange.cli.output import answer, answer_json, say, table
 from exchange.client import Client
 
@@ -16,7 +16,7 @@ def list_submissions(
     obligation: Annotated[
         str | None, typer.Option(help="Only what serves this obligation, such as OSCE:PC.DEC/1202:CBM-8.")
     ] = None,
-    period: Annotated[str | None, typer.Option(help="Only for a period that overlaps this year, month or day.")] = None,
+    period: Span = None,
     status: Annotated[list[str] | None, typer.Option(help="actual, exercise or test; may be given again.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Earlier versions too, not only the current ones.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
@@ -49,11 +49,14 @@ def list_submissions(
         )
         for item in found
     ]
-    answer(table(rows, ("State", "form", "issued", "period", "return", "message", "status", "id")))
-    if not rows:
+    if rows:
+        answer(table(rows, ("State", "form", "issued", "period", "return", "message", "status", "id")))
+    else:
         say("Nothing in the registry answers this.")
 
 
 def _period(item: dict[str, Any]) -> str:
     period = item["period"]
-    return "-" if period is None else f"{period['from']} to {period['to']}"
+    if period is None:
+        return "-"
+    return str(period["from"]) if period["from"] == period["to"] else f"{period['from']} to {period['to']}"

@@ -1,11 +1,11 @@
 """cbm new: write the commented draft of a form."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from exchange.cli.options import DEFAULT_NODE
+from exchange.cli.options import DEFAULT_NODE, OwnNode, Update
 from exchange.cli.output import answer, say
 from exchange.client import Client
 from exchange.core.catalogue import Catalogue
@@ -20,18 +20,13 @@ def new(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The file to write; standard output unless given.")
     ] = None,
-    node: Annotated[
-        str | None,
-        typer.Option("--node", envvar="CBM_NODE", help="Your State's node: fills in who you are and where it goes."),
-    ] = None,
-    update: Annotated[
-        str | None, typer.Option(help="Id of an earlier submission: the draft updates it, with its answers filled in.")
-    ] = None,
+    node: OwnNode = None,
+    update: Update = None,
 ) -> None:
     """Write a draft of FORM with every question explained. Without --node it is written offline, and the heading stays open."""
     text = _offline(form) if node is None and update is None else _from_node(form, node or DEFAULT_NODE, update)
     if output is None:
-        answer(text.rstrip("\n"))
+        answer(text.splitlines())
         return
     if output.exists():
         raise Misuse(f"{output} exists already; a draft is never written over")
@@ -53,7 +48,11 @@ def _shipped(code: str) -> Form:
 def _from_node(code: str, url: str, update: str | None) -> str:
     with Client(url) as client:
         about, form = client.node(), parse_form(client.form(code))
-        header = {"federation": about["federation"], "origin": about["origin"], "participant": about["participant"]}
+        header: dict[str, Any] = {
+            "federation": about["federation"],
+            "origin": about["origin"],
+            "participant": about["participant"],
+        }
         if update is None:
             return template(form, **header)
         earlier = client.submission(update)
@@ -61,4 +60,14 @@ def _from_node(code: str, url: str, update: str | None) -> str:
         raise Misuse(
             f"{update} is {earlier['form']} of {earlier['participant']}; this draft is {form.code} of {about['participant']}"
         )
-    return draft_of(form, earlier["body"] or {}, replaces=update, series=earlier["series"], **header)
+    attached = [document["name"] or document["slot"] for document in earlier["documents"] if document["slot"] != "body"]
+    if attached:
+        say(f"The earlier version came with {', '.join(attached)}: attach again what still holds.")
+    # An update that fell back to another status, period or date of deletion would say what nobody meant.
+    statement = earlier["statement"]
+    header |= {"replaces": update, "series": earlier["series"], "status": earlier["status"]}
+    header |= {"languages": statement["languages"], "retain_until": statement["retain_until"] or ""}
+    if statement["period"] is not None:
+        start, end = statement["period"]["from"], statement["period"]["to"]
+        header["period"] = start if start == end else f"{start} to {end}"
+    return draft_of(form, earlier["body"] or {}, **header)

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from exchange.cli.options import Directory
 from exchange.cli.output import answer, say
-from exchange.config import Settings, read_settings
+from exchange.config import Settings, first_fault, read_settings
+from exchange.core.keys import Kind
 from exchange.errors import Misuse
-from exchange.node.founding import default_origin, found, read_officer
+from exchange.node.founding import default_origin, found, read_officer, read_participants
 
 app = typer.Typer(no_args_is_help=True, help="Make a node, and run it.")
 
@@ -45,9 +46,15 @@ def init(
             origin=origin or default_origin(url),
             listen=listen or f"127.0.0.1:{parts.port or 8750}",
         )
-    except (ValidationError, ValueError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise Misuse(str(first)) from None
+    except ValidationError as error:
+        raise Misuse("--{}: {}".format(*first_fault(error))) from None
+    except ValueError as error:
+        raise Misuse(f"--url: {error}") from None
+    if (settings.participant, settings.url) != (
+        participant,
+        url.rstrip("/"),
+    ):  # the environment wins over what is given here
+        raise Misuse("CBM_PARTICIPANT or CBM_URL in the environment names another node than the options do; unset them")
     officers = [read_officer(path) for path in officer or []]
     found(settings, name=name or participant, officers=officers, now=datetime.now(UTC))
     say(
@@ -70,4 +77,13 @@ def run(directory: Directory) -> None:
     from exchange.app import serve  # here, so that the other verbs start without a web server's half second
 
     settings = read_settings(directory)
-    serve(settings, on_ready=lambda: answer(f"{settings.participant} {settings.url} (listening on {settings.listen})"))
+    serve(settings, on_ready=lambda: _ready(settings, directory))
+
+
+def _ready(settings: Settings, directory: Path) -> None:
+    answer(settings.url)
+    say(f"The node of {settings.participant} answers there, from {settings.listen}. Ctrl-C stops it.")
+    record = read_participants(settings.peers).records.get(settings.participant)
+    if record is None or not any(key.kind is Kind.SIGNING for key in record.keys):
+        say(f"No officer may sign yet: `cbm key new officer.key`, then `cbm key enrol {directory} officer.key.pub`.")
+    say(f"Write a return with `cbm new POC-02 --node {settings.url} -o contact.toml`; `cbm list` shows what is here.")

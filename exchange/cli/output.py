@@ -6,12 +6,12 @@ stdout carries the answer (with --json one line for machines), stderr everything
 import sys
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
-import typer
 
 from exchange.errors import ExchangeError, Misuse, Unavailable
+from exchange.node.wording import printable
 
 
 class Exit(IntEnum):
@@ -26,10 +26,16 @@ def say(line: str = "") -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def agreed(question: str) -> bool:
+    """Ask, and take everything but a yes for a no. `input()` would write to stdout, where only the answer belongs."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def answer(value: str | Iterable[str]) -> None:
-    """The answer, for people."""
+    """The answer, for people: one line, or several. Much of it comes from other States' nodes, and must not paint the screen."""
     for line in [value] if isinstance(value, str) else value:
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
 
 def answer_json(value: Any) -> None:
@@ -37,14 +43,15 @@ def answer_json(value: Any) -> None:
     print(orjson.dumps(value).decode(), flush=True)
 
 
-def end(error: ExchangeError) -> NoReturn:
-    """Say what is wrong and what to do next, and leave with the code that fits."""
-    say(f"cbm: {error}")
+def explain(error: ExchangeError) -> Exit:
+    """Say what is wrong and what to do next. Returns the code to leave with."""
+    say(f"cbm: {printable(str(error))}")
     if error.pointer:
-        say(f"     at {error.pointer}")
+        say(f"     at {printable(error.pointer)}")
     say(f"     {error.next_step}")
-    code = Exit.MISUSE if isinstance(error, Misuse) else Exit.UNREACHABLE if isinstance(error, Unavailable) else Exit.NO
-    raise typer.Exit(code)
+    if isinstance(error, Misuse):
+        return Exit.MISUSE
+    return Exit.UNREACHABLE if isinstance(error, Unavailable) else Exit.NO
 
 
 def table(rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> list[str]:

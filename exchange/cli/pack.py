@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.cli.options import DEFAULT_NODE, NodeUrl
+from exchange.cli.options import DEFAULT_NODE, Ident, NodeUrl
 from exchange.cli.output import answer, say
 from exchange.client import Client
 from exchange.core.pack import parse_pack
@@ -13,7 +13,7 @@ from exchange.errors import Misuse
 
 
 def pack(
-    ident: Annotated[str, typer.Argument(metavar="ID")],
+    ident: Ident,
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
     node: NodeUrl = DEFAULT_NODE,
 ) -> None:

@@ -3,7 +3,6 @@
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from exchange import __version__
@@ -23,7 +22,7 @@ from exchange.cli import (
     submit,
     verify,
 )
-from exchange.cli.output import end
+from exchange.cli.output import Exit, explain, say
 from exchange.errors import ExchangeError
 
 app = typer.Typer(
@@ -67,11 +66,10 @@ def _options(
 def main() -> None:
     """The entry point `cbm`."""
     try:
-        app()
+        app(prog_name="cbm")  # under `python -m exchange` too, since every word of advice says cbm
     except ExchangeError as error:
-        try:
-            end(error)
-        except click.exceptions.Exit as leaving:
-            sys.exit(leaving.exit_code)
-    except BrokenPipeError:
-        sys.exit(1)
+        sys.exit(explain(error))
+    except OSError as error:
+        # A folder that is not there, a disk that is full: the operator's side, and no reason for a traceback.
+        say(f"cbm: {error.filename or 'the system says'}: {error.strerror or error}")
+        sys.exit(Exit.MISUSE)

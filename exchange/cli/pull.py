@@ -18,13 +18,11 @@ def pull(directory: Directory, json: Json = False) -> None:
     visits = _here(settings)
     if json:
         answer_json(visits)
-    else:
+    elif visits:
         rows = [_row(visit) for visit in visits]
-        answer(
-            table(rows, ("participant", "entries", "documents", "still owed", "result"))
-            if rows
-            else "no other node is known"
-        )
+        answer(table(rows, ("participant", "entries", "documents", "still owed", "result")))
+    else:
+        say(f"No other node is known: `cbm federation import {directory} PEERS.json` brings records in.")
     if any(visit["error"] for visit in visits):
         raise typer.Exit(Exit.UNREACHABLE)
 
@@ -51,5 +49,8 @@ def _here(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _row(visit: dict[str, Any]) -> tuple[str, ...]:
-    counts = [str(sum(pulled[name] for pulled in visit["pulled"])) for name in ("entries", "documents", "missing")]
-    return visit["participant"], *counts, visit["error"] or "good"
+    entries, documents, missing, behind = (
+        sum(pulled[name] for pulled in visit["pulled"]) for name in ("entries", "documents", "missing", "behind")
+    )
+    result = visit["error"] or (f"{behind} entries left for the next visit" if behind else "good")
+    return visit["participant"], str(entries), str(documents), str(missing), result

@@ -10,6 +10,7 @@ from exchange.cli.sign import read_bounded
 from exchange.core.catalogue import Catalogue
 from exchange.core.form import NOT_STATED
 from exchange.core.jsontext import parse_json
+from exchange.core.statement import is_participant_code
 from exchange.errors import Malformed
 from exchange.resources import EXAMPLES, form_files
 
@@ -65,7 +66,10 @@ def _open_body(code: str, **answers: Any) -> dict[str, Any]:
 
 
 def read_records(path: Path) -> tuple[dict[str, str], dict[str, list[Return]]]:
-    """A file of public facts (`records`: participant, instrument, national_csirt): names by code, and two returns for each State."""
+    """A file of public facts (`records`: participant, instrument, national_csirt): names by code, and two returns for each State.
+
+    The names come from examples/states.json, which holds the participating States and the Partners.
+    """
     data = parse_json(read_bounded(path, MAX_RECORDS), limit=MAX_RECORDS)
     try:
         returns = {
@@ -74,7 +78,12 @@ def read_records(path: Path) -> tuple[dict[str, str], dict[str, list[Return]]]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise Malformed(f"{path} is not a file of public facts: {type(error).__name__} {error}") from None
-    return {code: code for code in returns}, returns
+    wrong = [code for code in returns if not isinstance(code, str) or not is_participant_code(code)]
+    if wrong or len(returns) < 2:
+        said = f"{str(wrong[0])[:40]!r} is no code of a State" if wrong else "it takes two States at least to exchange"
+        raise Malformed(f"{path} is not a file of public facts: {said}")
+    names = parse_json((EXAMPLES / "states.json").read_bytes(), limit=MAX_RECORDS)
+    return {code: names.get(code, code) for code in returns}, returns
 
 
 def _strategy(instrument: Mapping[str, Any]) -> Return:

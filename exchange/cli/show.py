@@ -1,12 +1,9 @@
 """cbm show: one submission, in words."""
 
-from typing import Annotated
-
-import typer
-
-from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl
+from exchange.cli.options import DEFAULT_NODE, Ident, Json, NodeUrl
 from exchange.cli.output import answer, answer_json
 from exchange.client import Client
+from exchange.core.catalogue import FITS
 from exchange.core.document import Document
 from exchange.core.form import parse_form
 from exchange.core.jsontext import canonical_json
@@ -15,7 +12,7 @@ from exchange.errors import NotFound
 from exchange.node.wording import in_words
 
 
-def show(ident: Annotated[str, typer.Argument(metavar="ID")], node: NodeUrl = DEFAULT_NODE, json: Json = False) -> None:
+def show(ident: Ident, node: NodeUrl = DEFAULT_NODE, json: Json = False) -> None:
     """A submission as its State stated it, and where it stands."""
     with Client(node) as client:
         found = client.submission(ident)
@@ -39,6 +36,7 @@ def show(ident: Annotated[str, typer.Argument(metavar="ID")], node: NodeUrl = DE
             else b" " * (held["size"] or 0)
         )
         documents.append(Document(held["slot"], held["name"] or "not held here", bytes(32), content))
-    state = "current" if found["current"] else "not the current version"
+    state = "the current version" if found["current"] else "not the current version"
     answer(in_words(statement, documents, form, names.get(statement.participant, statement.participant)))
-    answer(f"  stands      at index {found['index']}; {state}; {found['fits']}; {found['cosignatures']}")
+    fits = "fits its form" if found["fits"] == FITS else found["fits"]
+    answer(f"  stands      at index {found['index']}; {state}; {fits}; {found['cosignatures']}")

@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,21 +10,22 @@ from typing import Annotated
 import typer
 
 from exchange.cli.key import passphrase_for
-from exchange.cli.output import answer, say
+from exchange.cli.output import Exit, agreed, answer, say
 from exchange.core.catalogue import Catalogue
-from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, check_document
-from exchange.core.dsse import Envelope, add_signature, format_envelope, parse_envelope
+from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, check_document
+from exchange.core.dsse import Envelope, add_signature, format_envelope, parse_envelope, sign_payload
 from exchange.core.form import Form, judge
 from exchange.core.keys import Kind
 from exchange.core.pack import MAX_PACK, Pack, format_pack, parse_pack
 from exchange.core.statement import Statement, parse_statement, submission_id
-from exchange.errors import DocumentsMissing, DoesNotFit, Misuse, TooLarge, UnknownForm
+from exchange.errors import DocumentsMissing, DoesNotFit, Malformed, Misuse, TooLarge, UnknownForm, WrongCommitment
 from exchange.node.draft import parse_draft, prepare
 from exchange.node.keyfile import open_key
-from exchange.node.wording import in_words
+from exchange.node.wording import in_words, printable
 from exchange.resources import form_files
 
 SUFFIX = ".cbm"
+MAX_DRAFT = 1024 * 1024  # bytes
 
 
 def sign(
@@ -44,71 +46,101 @@ def sign(
 ) -> None:
     """Open the documents, recompute every commitment here, show the return in words, and only then sign it."""
     catalogue = Catalogue.from_files(form_files(*([forms] if forms else [])))
-    parcel = _open_parcel(source) if source.suffix == SUFFIX else _from_draft(source, catalogue)
-    envelope_so_far, payload = parcel
-    statement = parse_statement(payload.payload)
+    unsigned = _open_parcel(source) if source.suffix == SUFFIX else _from_draft(source, catalogue)
+    statement = parse_statement(unsigned.payload)
     form = catalogue.named(statement.form)
-    _recompute(statement, envelope_so_far, form)
-    for line in in_words(statement, envelope_so_far.documents, form, statement.participant):
+    _recompute(statement, unsigned.documents, form)
+    for line in in_words(statement, unsigned.documents, form, statement.participant):
         say(line)
-    say(f"  id          {submission_id(payload.payload)}")
-    if payload.signatures:
-        say(f"  signed by   {', '.join(signature.keyid[:16] for signature in payload.signatures)} before you")
+    say(f"  id          {submission_id(unsigned.payload)}")
+    if unsigned.before is not None:
+        say(f"  signed by   {', '.join(one.keyid[:16] for one in unsigned.before.signatures)} before you")
     if not yes:
         if not sys.stdin.isatty():
             raise Misuse("nobody is here to say yes; give --yes where a script signs")
-        typer.confirm("Sign this?", abort=True, err=True)
+        if not agreed("Sign this?"):
+            say("Nothing was signed.")
+            raise typer.Exit(Exit.NO)
     opened = open_key(key, passphrase_for(key), kind=Kind.SIGNING)
-    signed = add_signature(payload, opened.key)
+    if unsigned.before is None:
+        signed = sign_payload(unsigned.payload, [opened.key])
+    else:
+        signed = add_signature(unsigned.before, opened.key)
     target = output or source.with_suffix(SUFFIX)
-    _write(
-        target,
-        format_pack(Pack(format_envelope(signed), envelope_so_far.documents, None, None)),
-        replace=target == source,
-    )
+    parcel = Pack(format_envelope(signed), unsigned.documents, None, None)
+    _write(target, format_pack(parcel), replace=target == source)
     say(f"Signed with key {opened.key.public.keyid[:16]}... Send it with `cbm submit {target}`.")
     answer(str(target))
 
 
-def _open_parcel(path: Path) -> tuple[Pack, Envelope]:
+@dataclass(frozen=True, slots=True)
+class _Unsigned:
+    """What is about to be signed. `before` holds the signatures of earlier officers, if there are any."""
+
+    payload: bytes
+    documents: tuple[Document, ...]
+    before: Envelope | None
+
+
+def _open_parcel(path: Path) -> _Unsigned:
     parcel = parse_pack(read_bounded(path, MAX_PACK))
-    return parcel, parse_envelope(parcel.envelope)
+    envelope = parse_envelope(parcel.envelope)
+    return _Unsigned(envelope.payload, parcel.documents, envelope)
 
 
-def _from_draft(path: Path, catalogue: Catalogue) -> tuple[Pack, Envelope]:
-    draft = parse_draft(read_bounded(path, 1024 * 1024).decode("utf-8", "replace"))
+def _from_draft(path: Path, catalogue: Catalogue) -> _Unsigned:
+    try:
+        draft = parse_draft(read_bounded(path, MAX_DRAFT).decode())
+    except UnicodeDecodeError:
+        raise DoesNotFit(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    except Malformed as error:
+        raise DoesNotFit(f"{path}: {error}", pointer=error.pointer) from None
     code = draft.header.get("form")
     version = draft.header.get("version")
     form = catalogue.forms.get((code, version)) if isinstance(code, str) and isinstance(version, int) else None
     if form is None:
         raise UnknownForm(f"no form {code!r} version {version!r} is known on this machine", pointer="/return/form")
     contents = [(Path(file).name, read_bounded(path.parent / file, MAX_DOCUMENT)) for file, _, _ in draft.attachments]
-    payload, documents = prepare(draft, form, contents, datetime.now(UTC), lambda: secrets.token_bytes(OPENING_SIZE))
-    return Pack(b"", documents, None, None), Envelope(payload, ())
+    try:
+        payload, documents = prepare(
+            draft, form, contents, datetime.now(UTC), lambda: secrets.token_bytes(OPENING_SIZE)
+        )
+    except Malformed as error:
+        # What the statement calls /period stands in the draft under [return].
+        pointer = error.pointer
+        if pointer is not None and pointer.split("/")[1:2] and pointer.split("/")[1] in draft.header:
+            pointer = f"/return{pointer}"
+        raise DoesNotFit(f"{path}: {error}", pointer=pointer) from None
+    return _Unsigned(payload, documents, None)
 
 
-def _recompute(statement: Statement, parcel: Pack, form: Form | None) -> None:
+def _recompute(statement: Statement, documents: tuple[Document, ...], form: Form | None) -> None:
     """On the signer's own machine: every document is here, and is the one that the statement commits to; bodies fit the form."""
-    held = {document.slot: document for document in parcel.documents}
+    held = {document.slot: document for document in documents}
     for ref in statement.documents:
         if ref.slot not in held:
             raise DocumentsMissing(
                 f"the statement commits to a document in slot {ref.slot!r} that is not here: do not sign what you cannot read"
             )
-        check_document(held.pop(ref.slot), ref)
+        try:
+            check_document(held.pop(ref.slot), ref)
+        except WrongCommitment:
+            raise WrongCommitment(
+                f"the document in slot {ref.slot!r} is not the one that the statement commits to: do not sign it"
+            ) from None
     if held:
         raise DocumentsMissing(f"the parcel carries documents that the statement does not name: {', '.join(held)}")
     if form is None:
         raise UnknownForm(
             f"form {statement.form.code} version {statement.form.version} is not known on this machine; get its file, and give --forms"
         )
-    for document in parcel.documents:
-        if document.slot.startswith("body"):
-            errors = judge(form, document.content)
-            for error in errors[1:]:
-                say(f"     {error.pointer or '/'}: {error.detail}")
-            if errors:
-                raise DoesNotFit(errors[0].detail, pointer=errors[0].pointer)
+    for document in documents:
+        errors = judge(form, document.content) if document.slot.startswith("body") else ()
+        if errors:
+            for error in errors:
+                say(f"  {error.pointer or '/'}  {printable(error.detail)}")
+            places = "1 place" if len(errors) == 1 else f"{len(errors)} places"
+            raise DoesNotFit(f"{document.slot} does not fit {form.code} in {places}", pointer=errors[0].pointer)
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

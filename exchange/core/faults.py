@@ -1,8 +1,8 @@
 """What a form refuses, in plain words: from the errors of the JSON Schema validator to fields and what they expect.
 
 Guarantee: limits, words and examples are quoted from the form, never from the body, since a recorded verdict outlives
-an erased body. Where a field takes alternatives (`"not stated"` or an answer), the words are about the alternative that
-the writer meant, and the pointer (RFC 6901) goes as deep as the fault lies.
+an erased body; of the body, pointers name keys and nothing else. Where a field takes alternatives (`"not stated"` or an
+answer), the words are about the one that the writer meant, and the pointer (RFC 6901) goes as deep as the fault lies.
 
     FieldError("/adopted_on", 'expected a date such as 2026-11-20, or "not stated"')
 """

@@ -70,6 +70,18 @@ class Form:
         titles: Mapping[str, str] = self.meta["title"]
         return titles.get(lang, titles["en"])
 
+    def notes(self, field: str) -> Mapping[str, Any]:
+        """What the form notes beside a field (label, help, values ...); a form owes its fields none."""
+        question = self.schema["properties"].get(field)
+        notes = question.get("x-cbm") if type(question) is dict else None
+        return notes if type(notes) is dict else {}
+
+    def says(self, field: str, what: str, lang: str = "en") -> str | None:
+        """The label or help of a field in a language."""
+        texts = self.notes(field).get(what)
+        text = texts.get(lang) if type(texts) is dict else None
+        return text if type(text) is str else None
+
 
 def parse_form(content: bytes) -> Form:
     """The form in this file.

@@ -6,62 +6,58 @@ stops neither the log nor the other documents.
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from exchange.core.catalogue import Catalogue
 from exchange.core.document import SMALL_DOCUMENT
-from exchange.core.dsse import parse_envelope
-from exchange.core.statement import parse_statement
 from exchange.errors import ExchangeError, NotFound, Unreachable
 from exchange.federation.peer import OfferedDocument, PeerLog
-from exchange.store import documents, registry
-from exchange.store import log as logs
+from exchange.store import documents
 from exchange.store.database import Database
 from exchange.store.documents import Arrival, DocumentFolder
+from exchange.store.fitting import judge_arrived
+from exchange.store.log import LogState
 from exchange.trust.admission import Admitted, Verdict
 
-FILL_AT_ONCE = 2_048  # missing documents asked for on one visit
+MISSING_AT_ONCE = 2_048  # missing documents looked at together
+MAX_SPAN = 4_096  # entries that one answer of the documents stream covers
+MAX_WRONG = 10_000  # lines of one answer that bring nothing: far more than an honest one holds, and read in no time
+MAX_GAP = 64  # entries between two missing documents across which one answer is cheaper than two
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What held (`arrivals`, with the index of its entry each) and how many offers did not."""
-
-    arrivals: tuple[Arrival, ...]
-    indexes: tuple[int, ...]
-    wrong: int
-
-
-def collect(
-    peer: PeerLog, files: DocumentFolder, participant: str, start: int, verdicts: Sequence[Verdict]
-) -> Collected:
-    """The documents of the entries `start`.. that were admitted."""
+def collect(peer: PeerLog, files: DocumentFolder, log: LogState, verdicts: Sequence[Verdict]) -> tuple[Arrival, ...]:
+    """The documents of the next entries of the log, as far as they were admitted."""
     wanted = {
         (index, ref.slot): ref.commitment
-        for index, verdict in enumerate(verdicts, start)
+        for index, verdict in enumerate(verdicts, log.stored)
         if isinstance(verdict, Admitted)
         for ref in verdict.statement.documents
     }
-    return _fetch(peer, files, participant, start, start + len(verdicts), wanted)
+    return _fetch(peer, files, log, log.stored, log.stored + len(verdicts), wanted)
 
 
 def _fetch(
-    peer: PeerLog, files: DocumentFolder, participant: str, start: int, end: int, wanted: dict[tuple[int, str], str]
-) -> Collected:
+    peer: PeerLog, files: DocumentFolder, log: LogState, start: int, end: int, wanted: dict[tuple[int, str], str]
+) -> tuple[Arrival, ...]:
+    """What came of `wanted`; the first offer of each counts."""
     arrivals: list[Arrival] = []
-    indexes: list[int] = []
     wrong = 0
+    if not wanted:
+        return ()
     # A stream that breaks off leaves what came before it: the rest is asked for on the next visit.
-    with contextlib.suppress(Unreachable, NotFound):
-        for offer in peer.documents(participant, start, end) if wanted else ():
-            commitment = wanted.pop((offer.index, offer.slot), None)
-            arrival = None if commitment is None else _take(peer, files, offer, commitment)
-            if arrival is None:
-                wrong += 1
-            else:
+    with (
+        contextlib.suppress(Unreachable, NotFound),
+        contextlib.closing(peer.documents(log.participant, log.origin, start, end)) as offers,
+    ):
+        for offer in offers:
+            commitment = wanted.pop((offer.index, offer.slot), None) if offer is not None else None
+            arrival = _take(peer, files, offer, commitment) if offer is not None and commitment is not None else None
+            if arrival is not None:
                 arrivals.append(arrival)
-                indexes.append(offer.index)
-    return Collected(tuple(arrivals), tuple(indexes), wrong)
+                continue
+            wrong += 1
+            if wrong >= MAX_WRONG:
+                break
+    return tuple(arrivals)
 
 
 def _take(peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitment: str) -> Arrival | None:
@@ -72,29 +68,50 @@ def _take(peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitme
     incoming = files.receive(offer.slot, offer.name, offer.opening)
     try:
         peer.document(commitment, incoming.write)
-        if incoming.commitment() != commitment:
-            incoming.discard()
-            return None
-        return incoming.finish()
+        if incoming.commitment() == commitment:
+            return incoming.finish()
     except ExchangeError:
         incoming.discard()
         return None
+    except BaseException:
+        incoming.discard()
+        raise
+    incoming.discard()
+    return None
 
 
-def fill(db: Database, peer: PeerLog, files: DocumentFolder, origin: str, catalogue: Catalogue) -> int:
-    """Ask again for what this log's entries name and this node does not hold. Returns how many documents came."""
-    with db.read() as tx:
-        log = logs.log_of(tx, origin)
-        missing = documents.missing(tx, log.id, FILL_AT_ONCE)
-    if not missing:
-        return 0
-    wanted = {(index, slot): commitment for index, slot, commitment in missing}
-    came = _fetch(peer, files, log.participant, missing[0][0], missing[-1][0] + 1, wanted)
-    with db.write() as tx:
-        for arrival in came.arrivals:
-            documents.hold(tx, arrival)
-        for index in sorted(set(came.indexes)):
-            for envelope in logs.entries(tx, log, index, index + 1):
-                statement = parse_statement(parse_envelope(envelope).payload)
-                registry.judge_again(tx, log.id, index, statement, catalogue)
-    return len(came.arrivals)
+def fill(db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, catalogue: Catalogue) -> int:
+    """Ask again for what this log's entries name and this node does not hold. Returns how many documents came.
+
+    All of it is asked for on each visit, whatever never comes: the oldest debt must not hide the newest document.
+    """
+    found = start = 0
+    while not peer.out_of_time:
+        with db.read() as tx:
+            missing = documents.missing(tx, log.id, MISSING_AT_ONCE, start)
+        if not missing:
+            break
+        first, end, wanted = _neighbours(missing)
+        came = _fetch(peer, files, log, first, end, wanted)
+        if came:
+            with db.write() as tx:
+                for arrival in came:
+                    documents.hold(tx, arrival)
+                judge_arrived(tx, [arrival.commitment for arrival in came], catalogue)
+            found += len(came)
+            start = first  # an answer has its bounds: where some came, more may come
+        else:
+            start = end
+    return found
+
+
+def _neighbours(missing: Sequence[tuple[int, str, str]]) -> tuple[int, int, dict[tuple[int, str], str]]:
+    """[first, end) and what is wanted of it: the missing documents that stand close enough for one answer."""
+    first = end = missing[0][0]
+    wanted: dict[tuple[int, str], str] = {}
+    for index, slot, commitment in missing:
+        if index - end > MAX_GAP or index - first >= MAX_SPAN:
+            break
+        wanted[index, slot] = commitment
+        end = index + 1
+    return first, end, wanted

@@ -13,11 +13,11 @@ from exchange.core.base64text import format_base64
 from exchange.core.checkpoint import Checkpoint
 from exchange.core.evidence import KIND, InconsistentCheckpoints, build_evidence, format_evidence
 from exchange.core.merkle import HashReader
-from exchange.errors import BadProof, ExchangeError
+from exchange.errors import BadProof, ExchangeError, Forked
 from exchange.store import log as logs
 from exchange.store.alerts import raise_alert
 from exchange.store.database import Transaction
-from exchange.store.log import LogState
+from exchange.store.log import LogState, Signed
 
 
 def fork_evidence(
@@ -30,37 +30,38 @@ def fork_evidence(
         return None
 
 
-def report_fork(tx: Transaction, log: LogState, evidence: InconsistentCheckpoints, now: datetime) -> None:
-    """Two histories under one key: keep the proof and follow this log no further."""
+def report_fork(tx: Transaction, log: LogState, evidence: InconsistentCheckpoints, now: datetime) -> Forked:
+    """Two histories under one key: keep the proof and follow this log no further. Returns the error to raise."""
     summary = f"{log.participant} signed two histories of {log.origin}; this node follows it no further"
     _raise(tx, log, KIND, summary, orjson.loads(format_evidence(evidence)), now)
     logs.halt(tx, log, summary)
+    return Forked(summary)
 
 
-def report_rollback(tx: Transaction, log: LogState, offered: bytes, offers: Checkpoint, now: datetime) -> None:
-    summary = f"{log.participant} serves {log.origin} at size {offers.size}, after it signed size {log.size}"
-    evidence = {"log_vkey": log.vkey, "larger": (log.note or b"").decode(), "served": offered.decode()}
-    _raise(tx, log, "rollback/v1", summary, evidence, now)
+# The three below convict nobody, and whoever serves them can vary them without end: the first of its sort is kept for
+# each head held, so that a peer cannot fill the table.
+
+
+def report_rollback(
+    tx: Transaction, log: LogState, last: Signed, offered: bytes, offers: Checkpoint, now: datetime
+) -> None:
+    summary = f"{log.participant} serves {log.origin} at size {offers.size}, after it signed size {last.size}"
+    evidence = {"log_vkey": log.vkey, "larger": last.note.decode(), "served": offered.decode()}
+    _raise(tx, log, "rollback/v1", summary, evidence, now, about=f"after {last.size}")
 
 
 def report_unproven(tx: Transaction, log: LogState, offered: bytes, why: ExchangeError, now: datetime) -> None:
     """A signed head whose tiles or entries do not lead to it."""
     summary = f"{log.participant} signed a head of {log.origin} that its own entries do not lead to: {why}"
     evidence = {"log_vkey": log.vkey, "held": (log.note or b"").decode(), "served": offered.decode()}
-    _raise(tx, log, "unproven-head/v1", summary, evidence, now)
+    _raise(tx, log, "unproven-head/v1", summary, evidence, now, about=f"after {log.size}")
 
 
 def report_bad_note(tx: Transaction, log: LogState, offered: bytes, why: ExchangeError, now: datetime) -> None:
     """What is served as a checkpoint is not signed by the log's key: evidence of nothing, and worth a look."""
     summary = f"what {log.participant} serves as the checkpoint of {log.origin} is not its log's: {why}"
-    _raise(
-        tx,
-        log,
-        "bad-checkpoint/v1",
-        summary,
-        {"log_vkey": log.vkey, "code": why.code, "served": format_base64(offered[:4096])},
-        now,
-    )
+    evidence = {"log_vkey": log.vkey, "code": why.code, "served": format_base64(offered[:4096])}
+    _raise(tx, log, "bad-checkpoint/v1", summary, evidence, now, about=f"{why.code} after {log.size}")
 
 
 def report_bad_entry(
@@ -80,8 +81,21 @@ def report_bad_entry(
 
 
 def _raise(
-    tx: Transaction, log: LogState, kind: str, summary: str, evidence: Mapping[str, object], now: datetime
+    tx: Transaction,
+    log: LogState,
+    kind: str,
+    summary: str,
+    evidence: Mapping[str, object],
+    now: datetime,
+    about: str | None = None,
 ) -> None:
     raise_alert(
-        tx, kind=kind, participant=log.participant, origin=log.origin, raised=now, summary=summary, evidence=evidence
+        tx,
+        kind=kind,
+        participant=log.participant,
+        origin=log.origin,
+        raised=now,
+        summary=summary,
+        evidence=evidence,
+        about=about,
     )

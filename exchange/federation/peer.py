@@ -1,14 +1,17 @@
 """A peer over HTTP. The only file of this floor that knows httpx.
 
-Everything a peer sends is bounded before it is read, in bytes and in time: a deadline covers the whole visit, so a peer
-that drips one byte a minute costs one thread for one visit and nothing else. Redirects are not followed, compressed
-answers are not taken (a small answer must not become a large one), and whatever goes wrong is `Unreachable`.
+Everything a peer sends is bounded before it is read, in bytes and in time: the deadline of a visit holds at every read
+from the socket (`patience.py`), so a peer that drips one byte a minute costs one thread for one visit and nothing else.
+Redirects are not followed, cookies not kept, compressed answers not taken (a small answer must not become a large one),
+and whatever goes wrong is `Unreachable`, or `NotFound` where the peer says so.
 """
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -18,14 +21,18 @@ from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, parse_name
 from exchange.core.jsontext import parse_json
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import MAX_NOTE
-from exchange.core.tiles import MAX_ENTRY, TilePath, format_tile_path
+from exchange.core.tiles import MAX_ENTRY, TILE_WIDTH, TilePath, format_bundle, format_tile_path, parse_bundle
 from exchange.errors import ExchangeError, Malformed, NotFound, Unreachable
+from exchange.federation.patience import patient_pool, patient_until
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 MAX_LINE = 2 * SMALL_DOCUMENT  # bytes of one line of the documents stream
 MAX_STREAM = 64 * 1024 * 1024  # bytes of one answer of the documents stream
-CHUNK = 64 * 1024
+MAX_CONNECTIONS = 64
+
+# It goes back into a header of ours, so it is taken only as RFC 9110 section 8.8.3 writes it.
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,128}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +50,22 @@ class OfferedDocument:
 
 @dataclass
 class PeerLog:
-    """One log of a peer's node, near enough to a `LogReader` to be read as one; `prefix` is `/log` or a mirror's."""
+    """One log of a peer's node, near enough to a `LogReader` to be read as one; `prefix` is `/log` or a mirror's.
+
+    `hearsay`: a mirror of somebody else's log. What is wrong with it says nothing about the log, unless it is signed.
+    """
 
     client: httpx.Client
     node_url: str
     deadline: float
     prefix: str = "/log"
+    hearsay: bool = False
     monotonic: Callable[[], float] = time.monotonic
     etag: str | None = field(default=None)
+
+    @property
+    def out_of_time(self) -> bool:
+        return self.monotonic() >= self.deadline
 
     def checkpoint(self) -> bytes:
         return self._get(f"{self.prefix}/checkpoint", MAX_NOTE)[0]
@@ -60,19 +75,34 @@ class PeerLog:
         body, response = self._get(f"{self.prefix}/checkpoint", MAX_NOTE, {"If-None-Match": etag} if etag else {})
         if response.status_code == httpx.codes.NOT_MODIFIED:
             return None
-        self.etag = response.headers.get("etag")
+        offered = response.headers.get("etag", "")
+        self.etag = offered if _ETAG.fullmatch(offered) else None
         return body
 
     def tile(self, path: TilePath) -> bytes:
+        try:
+            return self._tile(path)
+        except NotFound:
+            if path.width == TILE_WIDTH:
+                raise
+        # C2SP tlog-tiles lets a log drop a partial tile once the full one exists: take that one, and cut it.
+        full = self._tile(replace(path, width=TILE_WIDTH))
+        if path.level is None:
+            return format_bundle(parse_bundle(full, TILE_WIDTH)[: path.width])
+        return full[: path.width * HASH_SIZE]
+
+    def _tile(self, path: TilePath) -> bytes:
         limit = path.width * (HASH_SIZE if path.level is not None else MAX_ENTRY + 2)
         return self._get(f"{self.prefix}/tile/{format_tile_path(path)}", limit)[0]
 
-    def documents(self, participant: str, start: int, end: int) -> Iterator[OfferedDocument]:
-        """The documents of entries [start, end) as the peer offers them, in log order."""
-        query = httpx.QueryParams({"participant": participant, "from": start, "to": end})
+    def documents(
+        self, participant: str, origin: str, start: int, end: int
+    ) -> Generator[OfferedDocument | None, None, None]:
+        """The documents of entries [start, end) of that log as the peer offers them; None for a line that offers nothing."""
+        query = httpx.QueryParams({"participant": participant, "origin": origin, "from": start, "to": end})
         with self._stream(f"/v1/documents?{query}", {}) as response:
             self._expect_ok(response)
-            yield from map(_parse_offer, self._lines(response))
+            yield from map(parse_offer, self._lines(response))
 
     def document(self, commitment: str, write: Callable[[bytes], None]) -> None:
         """Stream one document into `write`, at most 25 MiB."""
@@ -82,8 +112,9 @@ class PeerLog:
                 write(chunk)
 
     def _get(self, path: str, limit: int, headers: dict[str, str] | None = None) -> tuple[bytes, httpx.Response]:
+        """`headers` are the conditions under which the answer may be 304 Not Modified."""
         with self._stream(path, headers or {}) as response:
-            if response.status_code != httpx.codes.NOT_MODIFIED:
+            if response.status_code != httpx.codes.NOT_MODIFIED or not headers:
                 self._expect_ok(response)
             return b"".join(self._chunks(response, limit)), response
 
@@ -94,13 +125,14 @@ class PeerLog:
             raise Unreachable(f"{self.node_url} took too long; the rest is left for the next visit")
         timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
         headers = {"Accept-Encoding": "identity", "User-Agent": f"cbm-exchange/{__version__}", **headers}
+        patient_until(time.monotonic() + left)
         try:
             with self.client.stream(
                 "GET", self.node_url + path, headers=headers, timeout=timeout, follow_redirects=False
             ) as response:
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise Unreachable(f"{self.node_url}{path}: {type(error).__name__}") from None
+            raise Unreachable(f"{self.node_url}{path} does not answer ({type(error).__name__})") from None
 
     def _expect_ok(self, response: httpx.Response) -> None:
         if response.status_code == httpx.codes.NOT_FOUND:
@@ -111,27 +143,32 @@ class PeerLog:
             raise Unreachable(f"{response.url} answered compressed, which was not asked for")
 
     def _chunks(self, response: httpx.Response, limit: int) -> Iterator[bytes]:
+        """As they come: gathering them up to a size would put off the look at the clock for as long as the peer likes."""
         size = 0
-        for chunk in response.iter_raw(CHUNK):
+        for chunk in response.iter_raw():
             size += len(chunk)
             if size > limit:
                 raise Unreachable(f"{response.url} sends more than {limit} bytes")
-            if self.monotonic() > self.deadline:
+            if self.out_of_time:
                 raise Unreachable(f"{self.node_url} took too long; the rest is left for the next visit")
             yield chunk
 
     def _lines(self, response: httpx.Response) -> Iterator[bytes]:
-        rest = b""
+        rest = bytearray()
         for chunk in self._chunks(response, MAX_STREAM):
-            *whole, rest = (rest + chunk).split(b"\n")
+            *whole, last = chunk.split(b"\n")
+            for line in whole:
+                yield bytes(rest) + line
+                rest.clear()
+            rest += last
             if len(rest) > MAX_LINE:
                 raise Unreachable(f"{response.url} sends a line of more than {MAX_LINE} bytes")
-            yield from whole
         if rest:
             raise Unreachable(f"{response.url} broke off in the middle of a line")
 
 
-def _parse_offer(line: bytes) -> OfferedDocument:
+def parse_offer(line: bytes) -> OfferedDocument | None:
+    """One bad line must not keep back the documents behind it: nothing is taken from it, and the stream goes on."""
     try:
         fields = parse_json(line, limit=MAX_LINE)
         index, slot, commitment, size = fields["index"], fields["slot"], fields["commitment"], fields["size"]
@@ -149,10 +186,23 @@ def _parse_offer(line: bytes) -> OfferedDocument:
             size,
             content,
         )
-    except (KeyError, TypeError, AttributeError, ExchangeError) as error:
-        raise Unreachable(f"a line of the documents stream is malformed: {error}") from None
+    except (KeyError, TypeError, AttributeError, ExchangeError):
+        return None
 
 
-def open_client() -> httpx.Client:
-    """One client for all visits of a node: connections are kept, proxies of the environment are not trusted to see everything."""
-    return httpx.Client(limits=httpx.Limits(max_connections=64, max_keepalive_connections=64), trust_env=False)
+def open_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """One client for all visits of a node: connections are kept, cookies are not, and no proxy of the environment sees everything."""
+    return httpx.Client(
+        transport=transport or _PatientTransport(),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        trust_env=False,
+    )
+
+
+class _PatientTransport(httpx.HTTPTransport):
+    """httpx over sockets whose every wait ends with the visit."""
+
+    def __init__(self) -> None:
+        context = httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=context)
+        self._pool = patient_pool(context, MAX_CONNECTIONS)

@@ -1,27 +1,33 @@
 """Visit everybody: each peer in a thread of its own, so that one that is slow, down or lying costs the others nothing.
 
 A peer that failed is left alone for a while, longer each time, up to an hour; a visit asked for by a person goes anyway.
+A log that its State closed is asked for at one mirror after the other, until it is here whole.
 """
 
 import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from exchange.errors import ExchangeError
+from exchange.errors import ExchangeError, NotFound, Unreachable
 from exchange.federation.peer import PeerLog, open_client
 from exchange.federation.pull import Progress, Pulled, Puller
 from exchange.federation.trustlist import peers_of
+from exchange.store import documents
+from exchange.store import log as logs
+from exchange.store.log import LogState
 from exchange.store.peers import note_contact
-from exchange.trust.participants import ParticipantRecord
+from exchange.trust.participants import ParticipantLog, ParticipantRecord
 
 MAX_VISITS = 32  # peers visited at once
 MAX_BACKOFF = 3600.0  # seconds
 OWN_HEAD_EVERY = 3600.0  # seconds between looks at a peer's copy of our own log
 FIRST_LOOK_SECONDS = 5.0
+STOP_SECONDS = 15.0  # more than the longest wait on a socket
 
 _logger = logging.getLogger("exchange.rounds")
 
@@ -46,49 +52,107 @@ class Rounds:
         own_origin: str,
         timeout: float,
         on_own_head: Callable[[bytes, str], None],
-        client_for: Callable[[], object] = open_client,
+        client_for: Callable[[], Any] = open_client,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._puller, self._own, self._timeout = puller, own, timeout
-        self._own_mirror = f"/mirror/{hashlib.sha256(own_origin.encode()).hexdigest()}"
+        self._puller, self._own, self._own_origin, self._timeout = puller, own, own_origin, timeout
         self._on_own_head = on_own_head
         self._client = client_for()
+        self._monotonic = monotonic
         self._etags: dict[str, str | None] = {}
         self._failures: dict[str, tuple[int, float]] = {}
         self._looked: dict[str, float] = {}
         self._running = threading.Lock()
+        self._stopped = threading.Event()
 
     def run(self, *, pause: float = 0.0, everybody: bool = True, progress: Progress | None = None) -> list[Visit]:
         """One round. `pause` is the base of the back-off of failing peers (seconds); `everybody` visits them all the same."""
         with self._running:
             peers = peers_of(self._puller.participants(), self._own)
             due = [peer for peer in peers if everybody or self._is_due(peer.participant)]
-            if not due:
+            if not due or self._stopped.is_set():
                 return []
             with ThreadPoolExecutor(min(MAX_VISITS, len(due)), thread_name_prefix="visit") as pool:
-                return list(pool.map(lambda peer: self._visit(peer, pause, progress), due))
+                visits = list(pool.map(lambda peer: self._visit(peer, pause, progress), due))
+                well = [peer for peer, visit in zip(due, visits, strict=True) if visit.error is None]
+                list(pool.map(lambda log: self._recover(log, well, progress), self._incomplete()))
+            return visits
+
+    def stop(self) -> None:
+        """End the round that runs, at its next look at the clock, and begin no other: the database is about to close."""
+        self._stopped.set()
+        if self._running.acquire(timeout=STOP_SECONDS):
+            self._running.release()
+
+    def _now(self) -> float:
+        """The visits' clock: for them, a node that stops is the end of time."""
+        return float("inf") if self._stopped.is_set() else self._monotonic()
 
     def _is_due(self, participant: str) -> bool:
-        return time.monotonic() >= self._failures.get(participant, (0, 0.0))[1]
+        return self._monotonic() >= self._failures.get(participant, (0, 0.0))[1]
 
     def _visit(self, record: ParticipantRecord, pause: float, progress: Progress | None) -> Visit:
-        code, deadline = record.participant, time.monotonic() + self._timeout
-        pulled, error = [], None
-        for log in record.logs:
-            peer = PeerLog(self._client, record.node_url, deadline)  # type: ignore[arg-type]
+        """The peer's own log, and what it holds of ours. Whatever goes wrong is its own affair, and noted."""
+        peer = self._peer(record)
+        pulled, error, answered = None, None, True
+        try:
             try:
-                pulled.append(self._puller.pull(peer, log.origin, self._etags.get(log.origin), progress))
-                self._etags[log.origin] = peer.etag or self._etags.get(log.origin)
+                pulled = self._pull(peer, record.current_log.origin, progress)
             except ExchangeError as failure:
-                error = str(failure)
-        if error is None:
-            self._look_at_own_log(record, deadline)
-        self._note(code, error, pause)
-        return Visit(code, tuple(pulled), error)
+                error, answered = str(failure), not isinstance(failure, Unreachable)
+            if answered:
+                self._look_at_own_log(record, peer.deadline)
+        except Exception as failure:
+            _logger.exception("visit to %s", record.participant)
+            error = f"this node failed, not the peer: {type(failure).__name__}"
+        self._note(record.participant, error, pause)
+        return Visit(record.participant, () if pulled is None else (pulled,), error)
+
+    def _incomplete(self) -> list[ParticipantLog]:
+        """Closed logs of anybody, our own State's included, that are not here whole."""
+        records = self._puller.participants().records.values()
+        closed = [log for record in records for log in record.logs[:-1]]
+        if not closed:
+            return []
+        with self._puller.db.read() as tx:
+            here, owed = {log.origin: log for log in logs.all_logs(tx)}, documents.count_missing(tx)
+        return [log for log in closed if log.origin in here and _lacks(here[log.origin], log, owed)]
+
+    def _recover(self, log: ParticipantLog, peers: list[ParticipantRecord], progress: Progress | None) -> None:
+        """Ask one mirror after the other. Nobody has to keep one, so one that fails is passed over."""
+        for record in peers:
+            peer = self._peer(record, mirror_of(log.origin), hearsay=True)
+            try:
+                self._pull(peer, log.origin, progress)
+            except ExchangeError as failure:
+                _logger.info("the mirror of %s at %s: %s", log.origin, record.participant, failure)
+            except Exception:
+                _logger.exception("the mirror of %s at %s", log.origin, record.participant)
+            if log not in self._incomplete():
+                return
+
+    def _peer(
+        self,
+        record: ParticipantRecord,
+        prefix: str = "/log",
+        *,
+        hearsay: bool = False,
+        deadline: float | None = None,
+    ) -> PeerLog:
+        until = self._monotonic() + self._timeout if deadline is None else deadline
+        return PeerLog(self._client, record.node_url, until, prefix, hearsay, self._now)
+
+    def _pull(self, peer: PeerLog, origin: str, progress: Progress | None) -> Pulled:
+        place = peer.node_url + peer.prefix
+        found = self._puller.pull(peer, origin, self._etags.get(place), progress)
+        if not found.behind:  # else the same head must come again
+            self._etags[place] = peer.etag or self._etags.get(place)
+        return found
 
     def _note(self, participant: str, error: str | None, pause: float) -> None:
         failures = 0 if error is None else self._failures.get(participant, (0, 0.0))[0] + 1
         wait = min(pause * 2.0 ** min(failures, 20), MAX_BACKOFF) if failures else 0.0
-        self._failures[participant] = failures, time.monotonic() + wait
+        self._failures[participant] = failures, self._monotonic() + wait
         if error is not None:
             _logger.warning("visit to %s: %s", participant, error)
         with self._puller.db.write() as tx:
@@ -97,21 +161,35 @@ class Rounds:
     def _look_at_own_log(self, record: ParticipantRecord, deadline: float) -> None:
         """A mirror that knows more of our log than we do means that we are an old copy of ourselves."""
         last = self._looked.get(record.participant)
-        if last is not None and time.monotonic() - last < OWN_HEAD_EVERY:
+        if last is not None and self._monotonic() - last < OWN_HEAD_EVERY:
             return
         try:
-            note = PeerLog(self._client, record.node_url, deadline, prefix=self._own_mirror).checkpoint()  # type: ignore[arg-type]
+            note = self._peer(record, mirror_of(self._own_origin), deadline=deadline).checkpoint()
+        except NotFound:
+            pass  # they hold nothing of ours yet
         except ExchangeError:
-            return  # they hold nothing of ours yet, or do not say
-        self._looked[record.participant] = time.monotonic()
-        self._on_own_head(note, record.participant)
+            return  # they do not say
+        else:
+            self._on_own_head(note, record.participant)
+        self._looked[record.participant] = self._monotonic()
 
     def first_look(self) -> int:
         """Before anything is appended: ask every peer at once what it holds of our log. Returns how many answered."""
         peers = peers_of(self._puller.participants(), self._own)
         if not peers:
             return 0
-        deadline = time.monotonic() + FIRST_LOOK_SECONDS
+        deadline = self._monotonic() + FIRST_LOOK_SECONDS
         with ThreadPoolExecutor(min(MAX_VISITS, len(peers)), thread_name_prefix="look") as pool:
             list(pool.map(lambda peer: self._look_at_own_log(peer, deadline), peers))
         return len(self._looked)
+
+
+def _lacks(here: LogState, log: ParticipantLog, owed: Mapping[int, int]) -> bool:
+    if here.own or here.halted is not None or log.closed is None:
+        return False
+    return here.size < log.closed.size or bool(owed.get(here.id))
+
+
+def mirror_of(origin: str) -> str:
+    """Where a node serves its mirror of that log."""
+    return f"/mirror/{hashlib.sha256(origin.encode()).hexdigest()}"

@@ -4,21 +4,24 @@ Whatever the source, records come into force here and nowhere else: audited toge
 before, every version kept. A record that fails is not imported; the last good one stays.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from exchange.core.catalogue import Catalogue
 from exchange.core.note import format_vkey
 from exchange.errors import ExchangeError, RecordRefused
+from exchange.federation.findings import report_bad_entry
 from exchange.store import log as logs
 from exchange.store import registry
 from exchange.store.alerts import raise_alert
-from exchange.store.database import Database
+from exchange.store.database import Database, Transaction
+from exchange.store.log import LogState
 from exchange.store.participants import keep_record, newest_records
-from exchange.trust.admission import Waiting, admit
-from exchange.trust.participants import ParticipantRecord, Participants, check_successor, parse_participants
+from exchange.trust.admission import Admitted, Refused, admit
+from exchange.trust.participants import ParticipantRecord, Participants, Position, check_successor, parse_participants
 
-REJUDGE_AT_ONCE = 1_000  # waiting entries judged in one transaction
+REJUDGE_AT_ONCE = 256  # entries read at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +33,29 @@ class Imported:
     refused: dict[str, str]
 
 
-def import_peers(db: Database, data: bytes, federation: str, catalogue: Catalogue, now: datetime) -> Imported:
-    """Bring the records of a `peers.json` into force. Raises Malformed or RecordRefused where the file as a whole cannot be used."""
+def import_peers(
+    db: Database,
+    data: bytes,
+    federation: str,
+    catalogue: Catalogue,
+    now: datetime,
+    accept: Callable[[Participants], None] = lambda participants: None,
+) -> Imported:
+    """Bring the records of a `peers.json` into force, and judge by them what they decide anew, in one transaction.
+
+    `accept` is given the records before they are durable: from its return on everything is judged by them, and where it
+    raises, nothing is imported; it must not ask for the write lock itself. Raises Malformed or RecordRefused too, where
+    the file as a whole cannot be used.
+    """
     offered = parse_participants(data)
     if offered.federation != federation:
         raise RecordRefused(
             f"the file speaks for the federation {offered.federation!r}, this node belongs to {federation!r}"
         )
     refused: dict[str, str] = {}
-    changed: list[str] = []
     with db.write() as tx:
-        known = newest_records(tx)
+        before = newest_records(tx)
+        known = dict(before)
         for code, record in offered.records.items():
             try:
                 if code in known:
@@ -49,47 +64,92 @@ def import_peers(db: Database, data: bytes, federation: str, catalogue: Catalogu
                 known = dict(Participants(federation, offered.live, {**known, code: record}).records)
             except ExchangeError as error:
                 refused[code] = str(error)
-                raise_alert(
-                    tx,
-                    kind="record-refused",
-                    participant=code,
-                    origin="",
-                    raised=now,
-                    summary=f"the new record of {code} was not imported: {error}",
-                    evidence={"code": error.code, "detail": str(error)},
-                )
-                continue
-            if keep_record(tx, record, now):
-                changed.append(code)
-            for ordinal, log in enumerate(record.logs):
-                logs.add_log(
+                _report_refusal(tx, code, error, now)
+        participants = Participants(federation, offered.live, dict(sorted(known.items())))
+        changed = [code for code, record in known.items() if record != before.get(code)]
+        for code in changed:
+            keep_record(tx, known[code], now)
+            for ordinal, log in enumerate(known[code].logs):
+                kept = logs.add_log(
                     tx, origin=log.origin, participant=code, ordinal=ordinal, vkey=format_vkey(log.vkey), own=False
                 )
-    participants = Participants(federation, offered.live, known)
-    if changed:
-        judge_waiting(db, participants, catalogue, now)
+                logs.place(tx, kept, ordinal)
+            judge_anew(tx, before.get(code), participants, code, catalogue, now)
+        # A pull that judged by the records before looks again under the write lock, which is ours until the commit.
+        accept(participants)
     return Imported(participants, tuple(changed), refused)
 
 
-def judge_waiting(db: Database, participants: Participants, catalogue: Catalogue, now: datetime) -> int:
-    """Judge every waiting entry again, in log order: a new record may hold the key. Returns how many were decided."""
-    decided = 0
-    with db.read() as tx:
-        known = logs.all_logs(tx)
-    for log in known:
-        start = 0
-        while True:
-            with db.write() as tx:
-                batch = registry.listed(tx, log, "waiting", start=start, limit=REJUDGE_AT_ONCE)
-                for entry in batch:
-                    verdict = admit(entry.envelope, log.origin, entry.index, participants)
-                    if not isinstance(verdict, Waiting):
-                        registry.rejudge(tx, log, entry.index, verdict, catalogue, now)
-                        decided += 1
-            if len(batch) < REJUDGE_AT_ONCE:
-                break
-            start = batch[-1].index + 1
-    return decided
+def _report_refusal(tx: Transaction, code: str, error: ExchangeError, now: datetime) -> None:
+    raise_alert(
+        tx,
+        kind="record-refused",
+        participant=code,
+        origin="",
+        raised=now,
+        summary=f"the new record of {code} was not imported: {error}",
+        evidence={"code": error.code, "detail": str(error)},
+    )
+
+
+def judge_anew(
+    tx: Transaction,
+    before: ParticipantRecord | None,
+    participants: Participants,
+    code: str,
+    catalogue: Catalogue,
+    now: datetime,
+) -> None:
+    """Judge what the new record of `code` decides: entries that waited for a key, and those that a new end of a key or a log reaches.
+
+    So the verdict on an entry depends on the records in force and not on which came first, entry or record.
+    """
+    reach = _reach(before, participants.records[code])
+    for log in logs.all_logs(tx):
+        if log.participant == code:
+            _judge_listed(tx, log, "waiting", 0, participants, catalogue, now)
+            if reach is not None and reach[0] <= log.ordinal:
+                start = reach[1] if reach[0] == log.ordinal else 0
+                _judge_listed(tx, log, "admitted", start, participants, catalogue, now)
+
+
+def _judge_listed(
+    tx: Transaction,
+    log: LogState,
+    verdict: str,
+    start: int,
+    participants: Participants,
+    catalogue: Catalogue,
+    now: datetime,
+) -> None:
+    while batch := registry.listed(tx, log, verdict, start=start, limit=REJUDGE_AT_ONCE):
+        for entry in batch:
+            decided = admit(entry.envelope, log.origin, entry.index, participants)
+            if verdict == "admitted" and isinstance(decided, Admitted):
+                continue
+            recorded = registry.rejudge(tx, log, entry.index, decided, catalogue, now)
+            if isinstance(recorded, Refused):
+                note = log.note or b""
+                report_bad_entry(tx, log, entry.index, entry.envelope, recorded.code, recorded.detail, note, now)
+        start = batch[-1].index + 1
+
+
+def _reach(before: ParticipantRecord | None, after: ParticipantRecord) -> Position | None:
+    """The first position at which something ends that did not end there before; None where nothing does."""
+    if before is None:
+        return None  # nothing was admitted without a record
+    old_keys = {key.public_key.keyid: key.before for key in before.keys}
+    ends = [
+        key.before
+        for key in after.keys
+        if key.before is not None and key.before != old_keys.get(key.public_key.keyid, key.before)
+    ]
+    ends += [
+        (ordinal, log.closed.size)
+        for ordinal, (was, log) in enumerate(zip(before.logs, after.logs, strict=False))
+        if log.closed is not None and was.closed is None
+    ]
+    return min(ends, default=None)
 
 
 def peers_of(participants: Participants, own: str) -> list[ParticipantRecord]:

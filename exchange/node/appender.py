@@ -70,10 +70,10 @@ class Appender:
         self.stopped: str | None = None
 
     def start(self) -> None:
-        """Sign the empty tree if nothing was ever signed, then take submissions."""
+        """Sign the empty tree if nothing was ever signed, then take submissions; a lost database may be why nothing stands here."""
         with self._db.write() as tx:
             log = logs.log_of(tx, self._origin)
-            if log.note is None:
+            if log.note is None and self.stopped is None:
                 self._sign(tx, log, 0, log.root)
         self._thread.start()
 
@@ -84,16 +84,22 @@ class Appender:
             _logger.error("the log takes no more entries: %s", why)
 
     def close(self) -> None:
-        """Finish what is queued, then end the thread."""
+        """Finish what is queued, then end the thread; what comes later is told so and does not wait for ever."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+        self.stopped = self.stopped or "it is shutting down"
+        while not self._queue.empty():
+            candidate = self._queue.get()
+            if candidate is not None:
+                candidate.outcome.set_exception(LogStopped(f"this node takes no submissions now: {self.stopped}"))
 
     def submit(self, admitted: Admitted, arrivals: tuple[Arrival, ...], participants: Participants) -> Future[Recorded]:
         """Queue a submission that passed the door under `participants`. Raises LogStopped at once where nothing is appended."""
         if self.stopped is not None:
             raise LogStopped(f"this node takes no submissions now: {self.stopped}")
         candidate = _Candidate(admitted, arrivals, participants)
+        candidate.outcome.set_running_or_notify_cancel()  # whoever stops waiting does not take it out of the queue
         try:
             self._queue.put_nowait(candidate)
         except queue.Full:
@@ -120,9 +126,8 @@ class Appender:
                 answers = self._commit(batch)
             except Exception as error:
                 _logger.exception("the commit failed; nothing of this batch was acknowledged")
-                self.stop(
-                    f"a commit failed ({type(error).__name__}); restart the node, which begins from what is on disk"
-                )
+                what = str(error) if isinstance(error, ExchangeError) else type(error).__name__
+                self.stop(f"a commit failed ({what}); restart the node, which begins from what is on disk")
             else:
                 for candidate, answer in zip(batch, answers, strict=True):
                     if isinstance(answer, ExchangeError):

@@ -5,13 +5,14 @@ A contact past its `confirm_by` is shown as stale and never dropped. Nothing is 
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from exchange.core.form import NOT_STATED
 from exchange.node.node import Node
 from exchange.node.reachability import CLOSED, REACHABLE, UNKNOWN, Reachability, reachability
 from exchange.store.contacts import StoredContact, contacts
+from exchange.store.registry import last_day
 
 _ORDER = {REACHABLE: 0, UNKNOWN: 1, CLOSED: 2}
 
@@ -56,9 +57,7 @@ def look_up(
         if reachable_only and state.answer == CLOSED:
             continue
         found.append(Contact(contact, record.name() if record else contact.participant, state, _freshness(contact, at)))
-    return sorted(
-        found, key=lambda contact: (contact.stored.participant, _ORDER[contact.reachability.answer], _no_phone(contact))
-    )
+    return sorted(found, key=lambda contact: (_ORDER[contact.reachability.answer], _no_phone(contact)))
 
 
 def _no_phone(contact: Contact) -> bool:
@@ -66,26 +65,21 @@ def _no_phone(contact: Contact) -> bool:
 
 
 def _freshness(contact: StoredContact, at: datetime) -> str:
-    """When it was last confirmed, and whether that is still good, in words."""
-    confirmed = datetime.fromisoformat(contact.confirmed)
-    days = (at - confirmed).days
+    """When it was last confirmed, and whether that is still good, in words. Days are those of the calendar, in UTC."""
+    today = at.astimezone(UTC).date()
+    days = (today - datetime.fromisoformat(contact.confirmed).date()).days
     ago = "in the future" if days < 0 else "today" if days == 0 else f"{days} day{'s' if days != 1 else ''} ago"
     confirm_by = contact.body.get("confirm_by", NOT_STATED)
     if confirm_by == NOT_STATED:
         return f"confirmed {ago}; no date of next confirmation stated"
-    if _end_of(confirm_by) < at.date():
+    if _end_of(confirm_by) < today:
         return f"stale: to be confirmed by {confirm_by}, last confirmed {ago}"
     return f"confirmed {ago}; to be confirmed again by {confirm_by}"
 
 
-def _end_of(text: str) -> date:
-    """The last day of a year, month or day; a date that is none counts as past, never as fresh."""
+def _end_of(stated: Any) -> date:
+    """The last day of a year, month or day; what is none counts as past, never as fresh."""
     try:
-        if len(text) == 4:
-            return date(int(text), 12, 31)
-        if len(text) == 7:
-            year, month = int(text[:4]), int(text[5:])
-            return date(year + month // 12, month % 12 + 1, 1)
-        return date.fromisoformat(text)
-    except ValueError:
+        return date.fromisoformat(last_day(stated))
+    except (TypeError, ValueError):
         return date.min

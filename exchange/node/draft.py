@@ -9,7 +9,7 @@ import mimetypes
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from exchange.core.document import Document, commit, parse_name
@@ -25,6 +25,7 @@ from exchange.core.statement import (
     parse_statement,
 )
 from exchange.errors import Malformed
+from exchange.node.wording import printable
 
 BODY = "application/json"
 HEADER = (
@@ -42,6 +43,7 @@ HEADER = (
     "languages",
     "retain_until",
 )
+_ATTACHMENT = frozenset({"file", "media_type", "language"})
 _RELATION = {"update": "supersedes", "correction": "supersedes", "withdrawal": "withdraws"}
 
 
@@ -55,13 +57,23 @@ class Draft:
 
 
 def template(
-    form: Form, *, federation: str = "", origin: str = "", participant: str = "", replaces: str = "", series: str = ""
+    form: Form,
+    *,
+    federation: str = "",
+    origin: str = "",
+    participant: str = "",
+    replaces: str = "",
+    series: str = "",
+    status: str = "actual",
+    period: str = "",
+    languages: Sequence[str] = ("en",),
+    retain_until: str = "",
 ) -> str:
     """The draft of a form, every question with its help, choices and an example; all open questions answer "not stated"."""
     update = bool(replaces)
     lines = [
-        f"# {form.code}, version {form.version}: {form.title('en')}",
-        f"# Serves {', '.join(form.obligations)}. Audience: {form.audience}.",
+        f"# {form.code}, version {form.version}: {_words(form.title('en'))}",
+        f"# Serves {_words(', '.join(form.obligations))}. Audience: {form.audience}.",
         f'# Every question may stay "{NOT_STATED}", except those marked (identifies the return).',
         "# Lines that begin with # are for you; they are not sent.",
         "",
@@ -77,13 +89,14 @@ def template(
         f'participant = "{participant}"' if participant else 'participant = ""                # the code of your State',
         'kind = "full"                   # full | nothing to declare | nothing new',
         f'message = "{"update" if update else "original"}"'.ljust(32) + "# original | update | correction | withdrawal",
-        f'replaces = "{replaces}"'.ljust(32)
-        + "# id of the submission that this one updates, corrects, confirms or withdraws",
-        f'series = "{series}"'.ljust(32) + "# id of the first submission of that series",
-        'status = "actual"               # actual | exercise | test',
-        'period = ""                     # "2026", or "2026-01 to 2026-06"; empty where the form has none',
-        'languages = ["en"]              # the languages of this return',
-        'retain_until = ""               # a date after which every node deletes the documents; empty to keep them',
+        f'replaces = "{replaces}"'.ljust(31)
+        + " # id of the submission that this one updates, corrects, confirms or withdraws",
+        f'series = "{series}"'.ljust(31) + " # id of the first submission of that series",
+        f'status = "{status}"'.ljust(31) + " # actual | exercise | test",
+        f'period = "{period}"'.ljust(31) + ' # "2026", or "2026-01 to 2026-06"; empty where the form has none',
+        f"languages = {json.dumps(list(languages))}".ljust(31) + " # the languages of this return",
+        f'retain_until = "{retain_until}"'.ljust(31)
+        + " # a date after which every node deletes the documents; empty to keep them",
         "",
         "# [[attachments]]",
         '# file = "strategy.pdf"          # beside this draft, at most 25 MB',
@@ -91,23 +104,31 @@ def template(
         "",
         "[body]",
     ]
-    for name, question in form.schema["properties"].items():
-        lines += _question(name, question, f"/{name}" in form.meta["identifies"])
+    for name in form.schema["properties"]:
+        lines += _question(form, name, f"/{name}" in form.meta["identifies"])
     return "\n".join(lines) + "\n"
 
 
-def _question(name: str, question: Mapping[str, Any], identifies: bool) -> list[str]:
-    notes = question.get("x-cbm", {})
-    label = notes.get("label", {}).get("en", name)
-    lines = ["", f"# {notes.get('item', '-')}. {label}" + ("  (identifies the return)" if identifies else "")]
-    if "help" in notes:
-        lines.append(f"#    {notes['help']['en']}")
-    if notes.get("values"):
-        lines.append("#    One of: " + " | ".join(notes["values"]))
-    example = next(iter(question.get("examples", [])), None)
+def _words(text: object) -> str:
+    """Words of a form on one line: its file may come from anywhere, and they must stay comments."""
+    return printable(" ".join(str(text).split()))
+
+
+def _question(form: Form, name: str, identifies: bool) -> list[str]:
+    notes, label, help_ = form.notes(name), form.says(name, "label") or name, form.says(name, "help")
+    lines = [
+        "",
+        f"# {_words(notes.get('item', '-'))}. {_words(label)}" + ("  (identifies the return)" if identifies else ""),
+    ]
+    if help_:
+        lines.append(f"#    {_words(help_)}")
+    if isinstance(notes.get("values"), dict | list):
+        lines.append(f"#    One of: {_words(' | '.join(map(str, notes['values'])))}")
+    question = form.schema["properties"][name]
+    example = next(iter(question.get("examples", [])), None) if isinstance(question, dict) else None
     if example is not None and example != NOT_STATED:
-        lines.append(f"#    Example: {name} = {_toml(example)}")
-    lines.append(f"{name} = {json.dumps('' if identifies else NOT_STATED)}")
+        lines.append(f"#    Example: {_words(f'{_key(name)} = {_toml(example)}')}")
+    lines.append(f"{_key(name)} = {json.dumps('' if identifies else NOT_STATED)}")
     return lines
 
 
@@ -117,19 +138,19 @@ def _toml(value: Any) -> str:
         return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one character that TOML alone forbids
 
 
 def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _toml(key)
 
 
-def draft_of(form: Form, body: Mapping[str, Any], **header: str) -> str:
+def draft_of(form: Form, body: Mapping[str, Any], **header: Any) -> str:
     """The template with the answers of `body` filled in."""
     text = template(form, **header)
     for name, value in body.items():
-        for empty in (f'\n{name} = ""', f'\n{name} = "{NOT_STATED}"'):
-            text = text.replace(empty + "\n", f"\n{name} = {_toml(value)}\n")
+        for empty in (f'\n{_key(name)} = ""', f'\n{_key(name)} = "{NOT_STATED}"'):
+            text = text.replace(empty + "\n", f"\n{_key(name)} = {_toml(value)}\n")
     return text
 
 
@@ -137,7 +158,7 @@ def parse_draft(text: str) -> Draft:
     """Raises Malformed, which says where."""
     try:
         fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not TOML, or numbers and lists beyond all measure
         raise Malformed(f"the draft is not TOML: {error}") from None
     unknown = set(fields) - {"return", "body", "attachments"}
     header = fields.get("return")
@@ -150,14 +171,20 @@ def parse_draft(text: str) -> Draft:
             raise Malformed(f"[return] has no field {name!r}; it has {', '.join(HEADER)}", pointer=f"/return/{name}")
     attachments = fields.get("attachments", [])
     if not isinstance(attachments, list) or not all(
-        isinstance(item, dict) and isinstance(item.get("file"), str) for item in attachments
+        isinstance(item, dict) and isinstance(item.get("file"), str) and set(item) <= _ATTACHMENT
+        for item in attachments
     ):
-        raise Malformed("each of [[attachments]] names its file", pointer="/attachments")
+        raise Malformed(
+            f"each of [[attachments]] names its file, and has no other fields than {', '.join(sorted(_ATTACHMENT))}",
+            pointer="/attachments",
+        )
     files = tuple(
         (item["file"], item.get("media_type") or _media_type(item["file"]), item.get("language"))
         for item in attachments
     )
     body = fields.get("body")
+    if body is not None and not isinstance(body, dict):
+        raise Malformed("[body] is a section with the answers", pointer="/body")
     return Draft(header, None if body is None else _plain(body), files)
 
 
@@ -171,7 +198,7 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return value.isoformat() if isinstance(value, date) else value
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def prepare(

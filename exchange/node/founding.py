@@ -2,15 +2,15 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from exchange.config import SETTINGS_FILE, Settings
 from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
 from exchange.core.note import ED25519, Vkey
-from exchange.errors import Misuse
-from exchange.node.keyfile import create_key, read_public
+from exchange.errors import Malformed, Misuse, RecordRefused
+from exchange.node.keyfile import keep_key, new_key, read_public
 from exchange.trust.participants import (
     ParticipantKey,
     ParticipantLog,
@@ -36,15 +36,35 @@ def default_origin(url: str) -> str:
 
 
 def found(settings: Settings, *, name: str, officers: Sequence[PublicKey], now: datetime) -> Participants:
-    """Lay out `settings.directory`: keys, node.toml, and a peers.json that holds this State alone. Never over an existing node."""
+    """Lay out `settings.directory`: keys, node.toml, and a peers.json that holds this State alone. Never over an existing node.
+
+    1. Nothing of a node is there. 2. The record is one that every node will take. 3. Only then is anything written.
+    Raises Misuse, Malformed, RecordRefused.
+    """
     directory = settings.directory
-    if (directory / SETTINGS_FILE).exists():
-        raise Misuse(
-            f"{directory} holds a node already; its log key and its log belong together, so nothing is made anew"
-        )
-    settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-    publics = {kind: create_key(settings.keys / file, kind).key.public for kind, file in NODE_KEYS.items()}
-    record = ParticipantRecord(
+    keys = {settings.keys / file: new_key(kind) for kind, file in NODE_KEYS.items()}
+    for path in (directory / SETTINGS_FILE, settings.peers, settings.database, *keys):  # 1
+        if os.path.lexists(path):
+            raise Misuse(
+                f"{directory} holds a node already ({path.name}); its log key and its log belong together, so nothing is made anew"
+            )
+    publics = {made.kind: made.key.public for made in keys.values()}
+    record = _record(settings, name, officers, publics, now)
+    participants = Participants(settings.federation, False, {settings.participant: record})
+    content = format_participants(participants)
+    parse_participants(content)  # 2
+    settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)  # 3
+    for path, made in keys.items():
+        keep_key(path, made)
+    _write(settings.peers, content)
+    _write(directory / SETTINGS_FILE, _settings_text(settings).encode())
+    return participants
+
+
+def _record(
+    settings: Settings, name: str, officers: Sequence[PublicKey], publics: Mapping[Kind, PublicKey], now: datetime
+) -> ParticipantRecord:
+    return ParticipantRecord(
         participant=settings.participant,
         kind="organisation" if settings.participant.startswith("ORG-") else "participating State",
         names={"en": name},
@@ -68,10 +88,6 @@ def found(settings: Settings, *, name: str, officers: Sequence[PublicKey], now: 
         ),
         thresholds=Thresholds({"*": 1}, 2),
     )
-    participants = Participants(settings.federation, False, {settings.participant: record})
-    write_participants(settings.peers, participants)
-    _write(directory / SETTINGS_FILE, _settings_text(settings).encode())
-    return participants
 
 
 def officer_key(key: PublicKey, forms: Sequence[str] = ("*",), log: int = 0, index: int = 0) -> ParticipantKey:
@@ -92,6 +108,8 @@ def read_participants(path: Path) -> Participants:
         return parse_participants(path.read_bytes())
     except OSError as error:
         raise Misuse(f"cannot read {path}: {error.strerror}") from None
+    except (Malformed, RecordRefused) as error:
+        raise type(error)(f"{path}: {error}", pointer=error.pointer) from None
 
 
 def write_participants(path: Path, participants: Participants) -> None:

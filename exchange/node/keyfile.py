@@ -39,11 +39,23 @@ class KeyFile:
     key: PrivateKey
 
 
+def new_key(kind: Kind) -> KeyFile:
+    return KeyFile(kind, PrivateKey.from_seed(secrets.token_bytes(32)))
+
+
 def create_key(path: Path, kind: Kind, passphrase: str | None = None) -> KeyFile:
     """Make a new key at `path` (never over an existing file) and its public half at `path`.pub. Raises Misuse."""
+    return keep_key(path, new_key(kind), passphrase)
+
+
+def keep_key(path: Path, made: KeyFile, passphrase: str | None = None) -> KeyFile:
+    """Write a key that was just made, under the same rules."""
+    kind, key = made.kind, made.key
     if passphrase is not None and len(passphrase) < MIN_PASSPHRASE:
         raise Misuse(f"a passphrase has at least {MIN_PASSPHRASE} characters; four random words do well")
-    key = PrivateKey.from_seed(secrets.token_bytes(32))
+    public_half = Path(f"{path}.pub")
+    if os.path.lexists(public_half):
+        raise Misuse(f"{public_half} exists already; a key is never written over another file")
     fields: dict[str, Any] = {"kind": kind.value, "algorithm": ALGORITHM, "public_key": format_base64(key.public.raw)}
     if passphrase is None:
         fields["seed"] = format_base64(key.seed)
@@ -54,18 +66,20 @@ def create_key(path: Path, kind: Kind, passphrase: str | None = None) -> KeyFile
         )
         fields["scrypt"] = {"n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P, "salt": format_base64(salt)}
         fields |= {"nonce": format_base64(nonce), "sealed": format_base64(sealed)}
-    _write_private(path, orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    _write_new(path, orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), 0o600)
     public = {"kind": kind.value, "algorithm": ALGORITHM, "public_key": format_base64(key.public.raw)}
-    Path(f"{path}.pub").write_bytes(orjson.dumps(public) + b"\n")
-    return KeyFile(kind, key)
+    _write_new(public_half, orjson.dumps(public) + b"\n", 0o644)
+    return made
 
 
-def _write_private(path: Path, data: bytes) -> None:
-    """0600 from the first byte: a file made readable and narrowed later was readable."""
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """With its mode from the first byte: a private key made readable and narrowed later was readable."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise Misuse(f"{path} exists already; a key is never written over another file") from None
+    except OSError as error:
+        raise Misuse(f"cannot write {path}: {error.strerror}") from None
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
@@ -89,7 +103,7 @@ def open_key(path: Path, passphrase: str | None = None, *, kind: Kind | None = N
     """The private key at `path`. Raises KeyFileExposed, WrongPassphrase, Malformed, and Misuse for a key of another kind."""
     fields = _fields(path)
     try:
-        found, public = Kind(fields["kind"]), parse_public_key(parse_base64(fields["public_key"], length=32))
+        found, public = _public_half(fields)
         if kind is not None and found is not kind:
             raise Misuse(f"{path} holds a {found.value} key; a {kind.value} key is wanted, and kinds are never mixed")
         key = PrivateKey.from_seed(_seed(path, fields, found, public, passphrase))
@@ -98,6 +112,12 @@ def open_key(path: Path, passphrase: str | None = None, *, kind: Kind | None = N
     if key.public != public:
         raise Malformed(f"{path} is damaged: its private and public halves do not belong together")
     return KeyFile(found, key)
+
+
+def _public_half(fields: dict[str, Any]) -> tuple[Kind, PublicKey]:
+    if fields["algorithm"] != ALGORITHM:
+        raise ValueError("a key of an algorithm that this version does not know")
+    return Kind(fields["kind"]), parse_public_key(parse_base64(fields["public_key"], length=32))
 
 
 def _seed(path: Path, fields: dict[str, Any], kind: Kind, public: PublicKey, passphrase: str | None) -> bytes:
@@ -120,13 +140,15 @@ def _seed(path: Path, fields: dict[str, Any], kind: Kind, public: PublicKey, pas
 def _fields(path: Path) -> dict[str, Any]:
     """Read the file, and only if nobody else can. The check is on the open file: a name can be swapped in between."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        # Without O_NONBLOCK a pipe would hold the program up until somebody writes to it.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Misuse(f"cannot open the key file {path}: {error.strerror}") from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise Misuse(f"{path} is not a regular file")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise Misuse(f"{path} is not a regular file")
         if status.st_mode & 0o077:
             raise KeyFileExposed(f"others on this machine may read {path} (mode {stat.S_IMODE(status.st_mode):04o})")
         data = file.read(MAX_KEY_FILE + 1)
@@ -143,8 +165,10 @@ def read_public(path: Path) -> tuple[Kind, PublicKey]:
     """The public half, as `create_key` wrote it beside the private one."""
     try:
         fields = parse_json(path.read_bytes()[: MAX_KEY_FILE + 1], limit=MAX_KEY_FILE)
-        return Kind(fields["kind"]), parse_public_key(parse_base64(fields["public_key"], length=32))
+        if "seed" in fields or "sealed" in fields:  # private keys must not get into the habit of travelling
+            raise Misuse(f"{path} is a private key, which stays with its officer; the public half is {path}.pub")
+        return _public_half(fields)
     except OSError as error:
         raise Misuse(f"cannot read {path}: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, Malformed):
         raise Malformed(f"{path} is not a public key file") from None

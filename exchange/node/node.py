@@ -15,18 +15,22 @@ from exchange.config import Settings
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint, verify_authorship
 from exchange.core.keys import Kind
+from exchange.core.merkle import tree_root
 from exchange.core.note import ED25519, Vkey, format_vkey
-from exchange.errors import ExchangeError, InUse, LogStopped, Misuse
+from exchange.errors import ExchangeError, InUse, LogStopped, Malformed, Misuse
 from exchange.node.appender import Appender
+from exchange.node.founding import read_participants
 from exchange.node.keyfile import open_key
 from exchange.resources import form_files
 from exchange.store import log as logs
-from exchange.store import registry
 from exchange.store.database import Database
 from exchange.store.documents import DocumentFolder
+from exchange.store.fitting import judge_unknown
 from exchange.trust.participants import Participants
 
 Clock = Callable[[], datetime]
+
+_RESTORE = "restore the database"
 
 _logger = logging.getLogger("exchange.node")
 
@@ -46,19 +50,22 @@ class Node:
         self.settings, self.clock = settings, clock
         self.origin = settings.origin
         self._lock = _lock(settings)  # 1
+        opened: Database | None = None
         try:
             log_key = open_key(settings.keys / "log.key", kind=Kind.LOG).key  # 2
             self.vkey = Vkey(settings.origin, ED25519, log_key.public)
-            self.catalogue = Catalogue.from_files(form_files(settings.forms))
-            self.db = Database(settings.database)  # 3
+            self.catalogue = _catalogue(settings)
+            self.db = opened = Database(settings.database)  # 3
             self.db.claim(participant=settings.participant, federation=settings.federation)
             self.files = DocumentFolder(settings.documents)
             self.participants = Participants(settings.federation, False, {})
             self._open_log()  # 4
             with self.db.write() as tx:
                 swept = self.files.sweep(tx)  # 5
-                registry.judge_unknown(tx, self.catalogue)
+                judge_unknown(tx, self.catalogue)
         except BaseException:
+            if opened is not None:
+                opened.close()
             self._lock.close()
             raise
         if swept:
@@ -77,20 +84,26 @@ class Node:
         settings = self.settings
         with self.db.write() as tx:
             vkey = format_vkey(self.vkey)
+            for kept in logs.all_logs(tx):
+                if kept.own and kept.origin != self.origin and not _is_closed(settings, kept.origin):
+                    raise Misuse(
+                        f"the database holds the log {kept.origin}, this node is set up for {self.origin}: an origin never changes"
+                    )
             log = logs.add_log(tx, origin=self.origin, participant=settings.participant, ordinal=0, vkey=vkey, own=True)
         if log.vkey != vkey or not log.own:
             raise Misuse(
                 f"the log {self.origin} was kept under another key: {settings.keys / 'log.key'} is not the one that began it"
             )
-        if log.note is None:
-            return
         with self.db.read() as tx:
             root = logs.rebuild(tx, log)
-        signed = verify_authorship(log.note, self.vkey)
-        if signed != Checkpoint(self.origin, log.size, root):
-            raise LogStopped(
-                f"the entries on disk do not lead to the root that was signed at size {signed.size}: restore the database"
-            )
+        if log.note is None and log.size == 0:
+            return  # nothing was ever signed
+        try:
+            signed = verify_authorship(log.note or b"", self.vkey)
+        except ExchangeError as error:
+            raise LogStopped(f"the checkpoint on disk is not one that this log signed ({error}): {_RESTORE}") from None
+        if not signed == log.head == Checkpoint(self.origin, log.size, root):
+            raise LogStopped(f"the entries on disk do not lead to the root signed at size {signed.size}: {_RESTORE}")
 
     def load_participants(self, participants: Participants) -> None:
         """Put newly imported records into force. Raises Misuse where they do not describe this node."""
@@ -109,12 +122,15 @@ class Node:
         except ExchangeError:
             return  # not our signature: says nothing about us
         with self.db.read() as tx:
-            ours = logs.log_of(tx, self.origin).head
-        if theirs.size > ours.size:
-            self.appender.stop(
-                f"{witness} holds our log at size {theirs.size}, this database ends at {ours.size}: it is an old copy; recover before going on"
+            log = logs.log_of(tx, self.origin)
+            agrees = theirs.size <= log.size and theirs.root == tree_root(
+                theirs.size, logs.reader(tx, log, theirs.size)
             )
-        elif theirs.size == ours.size and theirs.root != ours.root:
+        if theirs.size > log.size:
+            self.appender.stop(
+                f"{witness} holds our log at size {theirs.size}, this database ends at {log.size}: it is an old copy; recover before going on"
+            )
+        elif not agrees:
             self.appender.stop(
                 f"{witness} holds another tree of size {theirs.size} under our own key: two nodes have signed this log"
             )
@@ -123,6 +139,19 @@ class Node:
         self.appender.close()
         self.db.close()
         self._lock.close()
+
+
+def _is_closed(settings: Settings, origin: str) -> bool:
+    """This State's own record closes that log, and another comes after it: then the same database keeps both."""
+    record = read_participants(settings.peers).records.get(settings.participant)
+    return record is not None and any(log.origin == origin and log.closed is not None for log in record.logs[:-1])
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    try:
+        return Catalogue.from_files(form_files(settings.forms))
+    except Malformed as error:
+        raise Misuse(f"a form file in {settings.forms} cannot be used: {error} ({error.pointer or '/'})") from None
 
 
 def _lock(settings: Settings) -> IO[str]:

@@ -1,8 +1,9 @@
 """The evidence pack of a submission, out of what this node holds: envelope, documents with openings, receipt, records."""
 
 from exchange.core.document import Document
-from exchange.core.pack import Pack, format_pack
+from exchange.core.pack import MAX_PACK, Pack, format_pack
 from exchange.core.receipt import Receipt, format_receipt
+from exchange.errors import TooLarge
 from exchange.node.node import Node
 from exchange.store import documents, registry
 from exchange.store import log as logs
@@ -23,7 +24,12 @@ def pack_of(node: Node, ident: str) -> bytes:
         position = registry.position_of(tx, ident)
         log = logs.log_of(tx, position.origin)
         receipt = format_receipt(logs.receipt(tx, log, position.index))
-        held = tuple(_load(node, document) for document in documents.documents_of(tx, log.id, position.index))
+        found = documents.documents_of(tx, log.id, position.index)
+        if sum(document.size for document in found) > MAX_PACK:  # told before they are all in memory
+            raise TooLarge(
+                f"its documents have more than {MAX_PACK:,} bytes: fetch envelope, receipt and each by itself"
+            )
+        held = tuple(_load(node, document) for document in found)
     known = node.participants
     mine = Participants(known.federation, known.live, {log.participant: known.records[log.participant]})
     return format_pack(Pack(position.envelope, held, receipt, format_participants(mine)))

@@ -7,9 +7,7 @@ up, so daylight saving needs no rule of ours. A span whose end is not after its 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from exchange.core.form import NOT_STATED
+from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 REACHABLE, CLOSED, UNKNOWN = "reachable", "outside stated hours", "reachability not stated"
@@ -25,14 +23,15 @@ class Reachability:
 
 
 def reachability(hours: Any, at: datetime) -> Reachability:
-    """`hours` is the form's field {time_zone, weekly: [{days, from, to}]} or "not stated"; `at` is aware."""
-    if hours == NOT_STATED or not isinstance(hours, dict):
-        return Reachability(UNKNOWN, None, None)
+    """`hours` is {time_zone, weekly: [{days, from, to}]} or "not stated"; `at` is aware.
+
+    A zone that is not known here, and hours that a form asks for in another shape, are no statement that could be read.
+    """
     try:
         local = at.astimezone(ZoneInfo(hours["time_zone"]))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        ends = [end for span in hours["weekly"] for end in _open_ends(span, local)]
+    except (LookupError, TypeError, ValueError, AttributeError, OSError):
         return Reachability(UNKNOWN, None, None)
-    ends = [end for span in hours["weekly"] for end in _open_ends(span, local)]
     answer = REACHABLE if ends else CLOSED
     until = max(ends).isoformat(timespec="minutes") if ends else None
     return Reachability(answer, local.isoformat(timespec="minutes"), until)
@@ -49,7 +48,8 @@ def _open_ends(span: dict[str, Any], local: datetime) -> list[datetime]:
             into = back * 24 * 60 + local.hour * 60 + local.minute - start
             if 0 <= into < length:
                 midnight = datetime.combine(day, time(), local.tzinfo)
-                ends.append(midnight + timedelta(minutes=start + length))
+                # An hour that comes twice ends twice: the end meant is that of the time round which it is now.
+                ends.append((midnight + timedelta(minutes=start + length)).replace(fold=local.fold))
     return ends
 
 

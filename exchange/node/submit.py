@@ -7,11 +7,11 @@ responsibility, is here: the clock, the form, and every document.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from exchange.core.base64text import parse_base64
-from exchange.core.document import SMALL_DOCUMENT, parse_name
+from exchange.core.document import SMALL_DOCUMENT
+from exchange.core.dsse import parse_envelope
 from exchange.core.form import judge
-from exchange.core.statement import DocumentRef, Statement
-from exchange.errors import ClockOff, DocumentsMissing, DoesNotFit, TooLarge, UnknownForm, WrongCommitment
+from exchange.core.statement import DocumentRef, Statement, submission_id
+from exchange.errors import ClockOff, DocumentsMissing, DoesNotFit, UnknownForm, WrongCommitment
 from exchange.node.appender import Recorded, admitted_or_raise
 from exchange.node.node import Node
 from exchange.store import log as logs
@@ -34,8 +34,10 @@ class Submission:
         self.participants: Participants = node.participants
         with node.db.read() as tx:
             log = logs.log_of(tx, node.origin)
-            self.admitted: Admitted = admitted_or_raise(envelope, node.origin, log.size, self.participants)  # 1
-            index = registry.standing(tx, log, bytes.fromhex(self.admitted.id))
+            index = registry.standing(tx, log, bytes.fromhex(submission_id(parse_envelope(envelope).payload)))
+        # What stands already is judged where it stands: its key may have ended since.
+        position = log.size if index is None else index
+        self.admitted: Admitted = admitted_or_raise(envelope, node.origin, position, self.participants)  # 1
         self.recorded = None if index is None else Recorded(self.admitted.id, index, new=False)
         self.statement: Statement = self.admitted.statement
         if self.recorded is None:  # what stands already is answered again, however late
@@ -68,44 +70,43 @@ class Submission:
         """The statement's document `number`, which must be in `slot`. Raises DocumentsMissing."""
         refs = self.statement.documents
         if number >= len(refs):
-            raise DocumentsMissing(f"the statement names {len(refs)} documents, and another one came: {slot!r}")
+            raise DocumentsMissing(
+                f"the statement names {len(refs)} documents, and another one came: {slot[:20]!r}",
+                pointer=f"/documents/{number}",
+            )
         if refs[number].slot != slot:
             raise DocumentsMissing(
-                f"expected the document in slot {refs[number].slot!r} next, got {slot!r}",
+                f"expected the document in slot {refs[number].slot!r} next, got {slot[:20]!r}",
                 pointer=f"/documents/{number}",
             )
         return refs[number]
 
+    def committed(self, number: int, slot: str, commitment: str) -> None:
+        """The document `number` is the one that the statement commits to. Raises DocumentsMissing, WrongCommitment."""
+        if commitment != self.expected(number, slot).commitment:
+            raise WrongCommitment(
+                f"the document in slot {slot!r} is not the one that was signed", pointer=f"/documents/{number}"
+            )
+
     def check(self, arrivals: Sequence[Arrival]) -> None:
         """4. Every document came, in order, and is the one committed to. 5. Bodies fit the form."""
         for number, arrival in enumerate(arrivals):  # 4
-            ref = self.expected(number, arrival.slot)
-            if arrival.commitment != ref.commitment:
-                raise WrongCommitment(
-                    f"the document in slot {ref.slot!r} is not the one that was signed", pointer=f"/documents/{number}"
-                )
+            self.committed(number, arrival.slot, arrival.commitment)
         missing = [ref.slot for ref in self.statement.documents[len(arrivals) :]]
         if missing:
-            raise DocumentsMissing(f"these documents did not come along: {', '.join(missing)}")
+            raise DocumentsMissing(
+                f"these documents did not come along: {', '.join(missing)}", pointer=f"/documents/{len(arrivals)}"
+            )
         form = self._node.catalogue.named(self.statement.form)
-        for ref, arrival in zip(self.statement.documents, arrivals, strict=True):  # 5
+        for number, (ref, arrival) in enumerate(zip(self.statement.documents, arrivals, strict=True)):  # 5
             if form is None or not ref.slot.startswith("body"):
                 continue
             if ref.media_type != JSON or arrival.content is None:
                 raise DoesNotFit(
                     f"the {ref.slot} of a return is {JSON} of at most {SMALL_DOCUMENT} bytes",
-                    pointer=f"/documents/{ref.slot}",
+                    pointer=f"/documents/{number}",
                 )
             errors = judge(form, arrival.content)
             if errors:
                 detail = "; ".join(f"{error.pointer or '/'}: {error.detail}" for error in errors[:5])
                 raise DoesNotFit(f"{ref.slot} does not fit {form.code}: {detail}", pointer=errors[0].pointer)
-
-
-def small_arrival(slot: str, name: str, opening: str, content: str) -> Arrival:
-    """A small document as it comes in JSON. Raises Malformed, TooLarge."""
-    if len(content) > SMALL_DOCUMENT * 4 // 3 + 4:
-        raise TooLarge(
-            f"the document in slot {slot!r} is larger than {SMALL_DOCUMENT} bytes: send it as multipart/form-data"
-        )
-    return Arrival.small(slot, parse_name(name), parse_base64(opening, length=32), parse_base64(content))

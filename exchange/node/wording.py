@@ -1,11 +1,12 @@
 """A return in words, for the officer who is about to sign it: who says what to whom, replacing what, kept how long."""
 
 from collections.abc import Sequence
+from unicodedata import category
 
 from exchange.core.document import Document
 from exchange.core.form import NOT_STATED, Form
 from exchange.core.jsontext import parse_json
-from exchange.core.statement import Statement
+from exchange.core.statement import Period, Statement, is_language
 from exchange.errors import ExchangeError
 
 _MESSAGE = {
@@ -22,8 +23,7 @@ def in_words(statement: Statement, documents: Sequence[Document], form: Form | N
     audience = statement.audience if isinstance(statement.audience, str) else ", ".join(statement.audience)
     lines = [
         f"{name} states, under form {statement.form.code} ({title}):",
-        f"  return      {statement.return_}"
-        + (f", for {statement.period.start} to {statement.period.end}" if statement.period else ""),
+        f"  return      {statement.return_}" + (f", for {_span(statement.period)}" if statement.period else ""),
         f"  status      {statement.status}" + ("" if statement.status == "actual" else " - not an actual submission"),
         f"  to          {'everybody: it becomes public for ever' if audience == 'public' else audience}",
         f"  replacing   {_replacing(statement)}",
@@ -35,9 +35,13 @@ def in_words(statement: Statement, documents: Sequence[Document], form: Form | N
         lines.append(f"  on behalf of {statement.on_behalf_of}, whose own word it becomes only by countersignature")
     for document in documents:
         lines.append(f"  document    {document.slot}: {document.name}, {len(document.content):,} bytes")
-        if document.slot == "body":
+        if document.slot.startswith("body"):
             lines += _answers(document, form)
-    return lines
+    return [printable(line) for line in lines]
+
+
+def _span(period: Period) -> str:
+    return period.start if period.start == period.end else f"{period.start} to {period.end}"
 
 
 def _kept(statement: Statement) -> str:
@@ -61,25 +65,46 @@ def _answers(document: Document, form: Form | None) -> list[str]:
         return [f"    (cannot be shown: {error})"]
     if not isinstance(body, dict):
         return ["    (cannot be shown: the body is not an object)"]
-    questions = form.schema["properties"] if form is not None else {}
     lines, open_questions = [], 0
     for field, answer in body.items():
         if answer == NOT_STATED:
             open_questions += 1
             continue
-        label = questions.get(field, {}).get("x-cbm", {}).get("label", {}).get("en", field)
-        lines.append(f"    {label}: {_shown(answer)}")
+        label = (form.says(field, "label") if form is not None else None) or field
+        lines.append(f"    {label}: {shown(answer)}")
     if open_questions:
         lines.append(f"    {open_questions} question{'s' * (open_questions > 1)} left open (not stated)")
     return lines
 
 
-def _shown(answer: object) -> str:
+def shown(answer: object) -> str:
+    """An answer on one line: every language of a text, every field of an object that was answered."""
     if isinstance(answer, dict):
-        text = "; ".join(f"{key}: {_shown(value)}" for key, value in answer.items())
-    elif isinstance(answer, list):
-        text = ", ".join(_shown(item) for item in answer)
-    else:
-        text = str(answer).replace("\n", " / ")
-    # What is shown is what is signed: control and direction characters must not repaint the officer's screen.
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+        if _is_text(answer):
+            several = len(answer) > 1
+            return " / ".join(shown(text) + (f" ({language})" if several else "") for language, text in answer.items())
+        fields = {key: value for key, value in answer.items() if value != NOT_STATED}
+        return ", ".join(f"{key.replace('_', ' ')} {shown(value)}" for key, value in fields.items())
+    if isinstance(answer, list):
+        return "; ".join(shown(item) for item in answer)
+    return printable(str(answer).replace("\n", " | "))
+
+
+def in_one_language(answer: object, *wanted: str) -> str:
+    """A text in the first of the wanted languages that it has, else in the one that it begins with; for one glance."""
+    if isinstance(answer, dict) and _is_text(answer):
+        language = next((language for language in wanted if language in answer), next(iter(answer)))
+        return shown(answer[language])
+    return shown(answer)
+
+
+def _is_text(answer: dict[str, object]) -> bool:
+    """Texts in languages are objects whose keys are language tags."""
+    return bool(answer) and all(is_language(key) and isinstance(text, str) for key, text in answer.items())
+
+
+def printable(text: str) -> str:
+    """What is shown is what is meant: control and direction characters must not repaint the reader's screen."""
+    return "".join(
+        character if character.isprintable() else " " if category(character) == "Zs" else "\ufffd" for character in text
+    )

@@ -37,10 +37,15 @@ def raise_alert(
     raised: datetime,
     summary: str,
     evidence: Mapping[str, Any],
+    about: str | None = None,
 ) -> str:
-    """Keep a finding; the same kind with the same evidence is one alert, however often it is met. Returns its id."""
-    text = orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS)
-    ident = hashlib.sha256(b"\0".join([kind.encode(), origin.encode(), text])).hexdigest()
+    """Keep a finding; the same kind with the same evidence (or `about` the same thing) is one alert, however often it is met.
+
+    Returns its id.
+    """
+    text = orjson.dumps(evidence)  # in its own order: what convicts by itself has one canonical text
+    same = text if about is None else about.encode()
+    ident = hashlib.sha256(b"\0".join([kind.encode(), participant.encode(), origin.encode(), same])).hexdigest()
     row = {
         "id": ident,
         "kind": kind,

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, select
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool, QueuePool
 from sqlmodel import SQLModel
 
@@ -50,15 +51,23 @@ class Database:
         )
         _prepare(self._writer, begin="BEGIN IMMEDIATE", query_only=False)
         _prepare(self._reader, begin="BEGIN", query_only=True)
-        self._create()
+        try:
+            self._create()
+        except BaseException:
+            self.close()
+            raise
 
     def _create(self) -> None:
         """Tables and triggers, and the schema version they belong to. Refuses a database of another version."""
         bootstrap = create_engine(f"sqlite:///{self.path}", poolclass=NullPool)
-        with bootstrap.connect() as conn:
-            conn.exec_driver_sql("PRAGMA journal_mode=WAL")
-        SQLModel.metadata.create_all(bootstrap)
-        bootstrap.dispose()
+        try:
+            with bootstrap.connect() as conn:
+                conn.exec_driver_sql("PRAGMA journal_mode=WAL")
+            SQLModel.metadata.create_all(bootstrap)
+        except DatabaseError as error:
+            raise Misuse(f"{self.path} cannot be opened as a database ({error.orig}): restore it") from None
+        finally:
+            bootstrap.dispose()
         with self.write() as conn:
             for name, when, why in _REFUSALS:
                 refusal = f"BEFORE {when} BEGIN SELECT RAISE(ABORT, '{why}'); END"
@@ -103,6 +112,7 @@ def _prepare(engine: Engine, *, begin: str, query_only: bool) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA recursive_triggers=ON")  # else INSERT OR REPLACE deletes a row past its triggers
         connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
         connection.execute(f"PRAGMA query_only={'ON' if query_only else 'OFF'}")
 

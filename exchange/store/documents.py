@@ -8,13 +8,14 @@ and never a row without its file.
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, Committer, commit
+from exchange.core.jsonfields import is_digest
 from exchange.errors import Malformed, NotFound, TooLarge
 from exchange.store import tables
 from exchange.store.database import Transaction
@@ -22,7 +23,10 @@ from exchange.store.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A document whose bytes are safe and whose commitment was computed from them: content in hand, or (None) in its file."""
+    """A document whose bytes are safe and whose commitment was computed from them: content in hand, or (None) in its file.
+
+    `incoming` is that file where it does not stand in its place yet: `hold` moves it there, `discard` removes it.
+    """
 
     slot: str
     name: str
@@ -30,6 +34,7 @@ class Arrival:
     commitment: str
     size: int
     content: bytes | None
+    incoming: "Incoming | None" = None
 
     @classmethod
     def small(cls, slot: str, name: str, opening: bytes, content: bytes) -> "Arrival":
@@ -95,8 +100,8 @@ class Incoming:
         """Of all that was written so far."""
         return self._committer.commitment()
 
-    def finish(self) -> Arrival:
-        """Make the bytes durable under the name of their own commitment; a small document comes back in hand."""
+    def seal(self) -> Arrival:
+        """Make the bytes durable where they are; a small document comes back in hand."""
         commitment = self.commitment()
         self._file.flush()
         if self._size <= SMALL_DOCUMENT:
@@ -106,14 +111,25 @@ class Incoming:
             return Arrival(self._slot, self._name, self._opening, commitment, self._size, content)
         os.fsync(self._file.fileno())
         self._file.close()
-        target = self._home.path(commitment)
+        return Arrival(self._slot, self._name, self._opening, commitment, self._size, None, self)
+
+    def settle(self) -> None:
+        """Move the sealed bytes under the name of their own commitment."""
+        target = self._home.path(self.commitment())
         target.parent.mkdir(mode=0o700, exist_ok=True)
         os.replace(self._path, target)
         _fsync_folder(target.parent)
         _fsync_folder(self._home.folder)
-        return Arrival(self._slot, self._name, self._opening, commitment, self._size, None)
+
+    def finish(self) -> Arrival:
+        """`seal` and `settle` at once, for a document that is wanted whatever comes after it."""
+        arrival = self.seal()
+        if arrival.incoming is not None:
+            self.settle()
+        return replace(arrival, incoming=None)
 
     def discard(self) -> None:
+        """Remove what is not in its place; nothing happens to what is."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -127,7 +143,9 @@ def _fsync_folder(folder: Path) -> None:
 
 
 def hold(tx: Transaction, arrival: Arrival) -> None:
-    """Keep a document and its opening. Its file, if it has one, is durable already."""
+    """Keep a document and its opening. Its file, if it has one, is durable, and stands in its place before the commit."""
+    if arrival.incoming is not None:
+        arrival.incoming.settle()
     key = bytes.fromhex(arrival.commitment)
     row = {"commitment": key, "name": arrival.name, "size": arrival.size, "content": arrival.content}
     tx.execute(upsert(tables.DOCUMENT).values(row).on_conflict_do_nothing())
@@ -171,11 +189,9 @@ def _leaving(tx: Transaction, *where: ColumnElement[bool], limit: int) -> Iterat
 
 def document(tx: Transaction, commitment: str) -> HeldDocument:
     """The public document with that commitment. Raises NotFound, whether it never was, is not held, or is not public."""
-    try:
-        key = bytes.fromhex(commitment)
-    except ValueError:
-        raise Malformed(f"a commitment is 64 hex digits, not {commitment[:80]!r}") from None
-    for held in _leaving(tx, tables.SLOT.c.commitment == key, limit=1):
+    if not is_digest(commitment):  # one spelling: fromhex() would take capitals and blanks as well
+        raise Malformed(f"a commitment is 64 lower-case hex digits, not {commitment[:80]!r}")
+    for held in _leaving(tx, tables.SLOT.c.commitment == bytes.fromhex(commitment), limit=1):
         return held
     raise NotFound("no public document with this commitment is held here")
 
@@ -194,9 +210,9 @@ def documents_of(tx: Transaction, log_id: int, index: int) -> list[HeldDocument]
     return documents_between(tx, log_id, index, index + 1, limit=128)
 
 
-def missing(tx: Transaction, log_id: int, limit: int) -> list[tuple[int, str, str]]:
-    """(index, slot, commitment) of documents that admitted entries name and this node does not hold, oldest entry first."""
-    where = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.held.is_(False))
+def missing(tx: Transaction, log_id: int, limit: int, start: int = 0) -> list[tuple[int, str, str]]:
+    """(index, slot, commitment) of documents that admitted entries from `start` on name and this node does not hold, oldest entry first."""
+    where = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.held.is_(False), tables.SLOT.c.index >= start)
     query = select(tables.SLOT.c.index, tables.SLOT.c.slot, tables.SLOT.c.commitment).where(*where)
     return [
         (row[0], row[1], bytes(row[2]).hex())

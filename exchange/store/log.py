@@ -28,6 +28,8 @@ from exchange.errors import LogStopped, NotFound
 from exchange.store import tables
 from exchange.store.database import Database, Transaction
 
+MAX_PROMISED = 16  # checkpoints of one log that are kept without their entries
+
 
 @dataclass(frozen=True, slots=True)
 class LogState:
@@ -103,6 +105,11 @@ def add_log(tx: Transaction, *, origin: str, participant: str, ordinal: int, vke
     return log_of(tx, origin)
 
 
+def place(tx: Transaction, log: LogState, ordinal: int) -> None:
+    """Where the log stands among its participant's: the record says so, and may come after the log itself."""
+    tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id).values(ordinal=ordinal))
+
+
 def halt(tx: Transaction, log: LogState, why: str) -> None:
     """Stop following this log for good: it contradicted itself. What stands is kept and served."""
     tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id).values(halted=why))
@@ -151,11 +158,16 @@ def _extend(tx: Transaction, log_id: int, start: int, hashes: list[bytes]) -> No
 
 
 def _tile(tx: Transaction, log_id: int, level: int, index: int, width: int) -> bytes:
-    where = (tables.TILE.c.log_id == log_id, tables.TILE.c.level == level, tables.TILE.c.index == index)
-    hashes = tx.execute(select(tables.TILE.c.hashes).where(*where)).scalar()
+    hashes = _stored_tile(tx, log_id, level, index)
     if hashes is None or len(hashes) < width * HASH_SIZE:
         raise NotFound(f"tile {level}/{index} is not {width} hashes wide here")
-    return bytes(hashes[: width * HASH_SIZE])
+    return hashes[: width * HASH_SIZE]
+
+
+def _stored_tile(tx: Transaction, log_id: int, level: int, index: int) -> bytes | None:
+    where = (tables.TILE.c.log_id == log_id, tables.TILE.c.level == level, tables.TILE.c.index == index)
+    hashes: bytes | None = tx.execute(select(tables.TILE.c.hashes).where(*where)).scalar()
+    return hashes
 
 
 def reader(tx: Transaction, log: LogState, size: int) -> HashReader:
@@ -185,19 +197,59 @@ def kept_checkpoint(tx: Transaction, log: LogState, size: int) -> tuple[bytes, b
     return None if row is None else (bytes(row[0]), bytes(row[1]))
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint that the log signed, true or not."""
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+def promised(tx: Transaction, log: LogState) -> list[Signed]:
+    """Checkpoints kept beyond the head, smallest first: signed, but not all their entries are here yet."""
+    c = tables.CHECKPOINT.c
+    where = (c.log_id == log.id, c.size > log.size)
+    rows = tx.execute(select(c.size, c.root, c.note).where(*where).order_by(c.size))
+    return [Signed(row[0], bytes(row[1]), bytes(row[2])) for row in rows]
+
+
+def promise(tx: Transaction, log: LogState, signed: Signed, seen: datetime) -> None:
+    """Keep a checkpoint whose entries are not here: what was signed once binds, whether or not it is ever delivered."""
+    # A log may sign as many as it likes and deliver none; each one kept is one more to compare at every visit.
+    if len(promised(tx, log)) < MAX_PROMISED:
+        keep_checkpoint(tx, log, signed.size, signed.root, signed.note, seen)
+
+
 def advance(tx: Transaction, log: LogState, size: int) -> None:
     """Make the kept checkpoint of `size` the head. All its entries must be stored."""
     tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id, tables.LOG.c.stored >= size).values(size=size))
 
 
 def rebuild(tx: Transaction, log: LogState) -> bytes:
-    """The root at `log.size`, recomputed from the entries themselves: no stored hash is trusted at start."""
-    frontier = Frontier()
+    """The root at `log.size`, recomputed from the entries themselves: no stored hash is trusted at start.
+
+    Raises LogStopped where entries, tiles and sizes do not belong together.
+    """
+    frontier, tiles = Frontier(), dict[tuple[int, int], list[bytes]]()
     for entry in entries(tx, log, 0, log.size):
-        frontier.append(leaf_hash(entry))
-    if frontier.size != log.size:
-        raise LogStopped(f"{log.origin} has {frontier.size} entries, its signed checkpoint says {log.size}")
+        for level, index, value in frontier.append(leaf_hash(entry)):
+            if level % TILE_HEIGHT == 0:
+                tiles.setdefault((level // TILE_HEIGHT, index // TILE_WIDTH), []).append(value)
+    if not frontier.size == log.size == log.stored == _largest_kept(tx, log):
+        raise LogStopped(
+            f"{log.origin} has {frontier.size} entries of {log.stored} and is said to end at {log.size};"
+            f" the largest checkpoint signed is of size {_largest_kept(tx, log)}"
+        )
+    for (level, index), hashes in tiles.items():
+        if _stored_tile(tx, log.id, level, index) != b"".join(hashes):
+            raise LogStopped(f"tile {level}/{index} of {log.origin} is not that of its entries")
     return frontier.root()
+
+
+def _largest_kept(tx: Transaction, log: LogState) -> int:
+    query = select(func.max(tables.CHECKPOINT.c.size)).where(tables.CHECKPOINT.c.log_id == log.id)
+    return tx.execute(query).scalar() or 0
 
 
 def entries(tx: Transaction, log: LogState, start: int, end: int) -> Iterator[bytes]:

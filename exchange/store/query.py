@@ -97,6 +97,13 @@ def submission(tx: Transaction, ident: str) -> SubmissionState:
     raise NotFound("no submission with this id is in the registry of this node")
 
 
+def history(tx: Transaction, state: SubmissionState) -> list[str]:
+    """The ids of a submission's series in its status, in log order: all of them."""
+    mine = (_S.participant == state.participant, _S.series == _key(state.series), _S.status == state.status)
+    query = select(_S.id).join(tables.LOG, tables.LOG.c.id == _S.log_id).where(*mine)
+    return [bytes(row[0]).hex() for row in tx.execute(query.order_by(tables.LOG.c.ordinal, _S.index))]
+
+
 def _slots(tx: Transaction, positions: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[SlotState]]:
     """The documents of all listed submissions in one query."""
     found: dict[tuple[int, int], list[SlotState]] = defaultdict(list)

@@ -10,19 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from exchange.core.catalogue import FITS, NOT_HELD, NOT_KNOWN, Catalogue
-from exchange.core.document import SMALL_DOCUMENT
+from exchange.core.catalogue import Catalogue
 from exchange.core.dsse import parse_envelope
-from exchange.core.statement import Statement, parse_statement, submission_id
+from exchange.core.statement import submission_id
 from exchange.errors import DuplicateSubmission, Malformed, NotFound
 from exchange.store import documents, tables
 from exchange.store.database import Transaction
+from exchange.store.fitting import judge_body
 from exchange.store.log import LogState
 from exchange.trust.admission import Admitted, Refused, Verdict, Waiting
 
-OVERSIZED_BODY = bytes(SMALL_DOCUMENT + 1)
 SERIES_MESSAGES = ("original", "update", "correction", "withdrawal")
 
 
@@ -71,9 +70,13 @@ def enter(
     judged: Sequence[tuple[bytes, Verdict]],
     catalogue: Catalogue,
     now: datetime,
-) -> None:
-    """Store entries `start`.. with their verdicts, and register those admitted. Documents may already be held, or come later."""
+) -> list[Verdict]:
+    """Store entries `start`.. with their verdicts, and register those admitted. Documents may already be held, or come later.
+
+    Returns the verdicts as they were recorded: the door sees one entry, and here it may turn out to be a second copy.
+    """
     touched: set[tuple[str, bytes, str]] = set()
+    recorded: list[Verdict] = []
     for index, (entry, verdict) in enumerate(judged, start):
         ident = _id_of(entry)
         verdict = _once(tx, log, index, ident, verdict)
@@ -81,20 +84,40 @@ def enter(
         tx.execute(insert(tables.ENTRY).values(row))
         if isinstance(verdict, Admitted):
             touched.add(_register(tx, log, index, verdict, catalogue, now))
+        recorded.append(verdict)
     for participant, series, status in touched:
         _settle(tx, participant, series, status)
+    return recorded
 
 
-def rejudge(tx: Transaction, log: LogState, index: int, verdict: Verdict, catalogue: Catalogue, now: datetime) -> None:
-    """Replace the verdict of an entry that waited."""
-    verdict = _once(tx, log, index, _waiting_id(tx, log, index), verdict)
-    where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index == index, tables.ENTRY.c.verdict == "waiting")
+def rejudge(
+    tx: Transaction, log: LogState, index: int, verdict: Verdict, catalogue: Catalogue, now: datetime
+) -> Verdict:
+    """Replace the verdict of an entry that waited, or that an ending of its key or log reaches. Returns it as it was recorded."""
+    verdict = _once(tx, log, index, _id_at(tx, log, index), verdict)
+    where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index == index)
     tx.execute(update(tables.ENTRY).where(*where).values(**_verdict_row(verdict)))
+    touched = _strike(tx, log, index)
     if isinstance(verdict, Admitted):
-        _settle(tx, *_register(tx, log, index, verdict, catalogue, now))
+        touched = _register(tx, log, index, verdict, catalogue, now)
+    if touched is not None:
+        _settle(tx, *touched)
+    return verdict
 
 
-def _waiting_id(tx: Transaction, log: LogState, index: int) -> bytes | None:
+def _strike(tx: Transaction, log: LogState, index: int) -> tuple[str, bytes, str] | None:
+    """Take an entry out of the registry, if it stands there; the log keeps it, with the verdict that took it out."""
+    s = tables.SUBMISSION.c
+    where = (s.log_id == log.id, s.index == index)
+    row = tx.execute(select(s.participant, s.series, s.status).where(*where)).first()
+    if row is None:
+        return None
+    tx.execute(delete(tables.SUBMISSION).where(*where))
+    tx.execute(delete(tables.SLOT).where(tables.SLOT.c.log_id == log.id, tables.SLOT.c.index == index))
+    return row[0], bytes(row[1]), row[2]
+
+
+def _id_at(tx: Transaction, log: LogState, index: int) -> bytes | None:
     ident: bytes | None = tx.execute(
         select(tables.ENTRY.c.id).where(tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index == index)
     ).scalar_one()
@@ -109,8 +132,11 @@ def _id_of(entry: bytes) -> bytes | None:
 
 
 def _once(tx: Transaction, log: LogState, index: int, ident: bytes | None, verdict: Verdict) -> Verdict:
-    """An id counts once in a log, at its first index, whatever was decided there: so all nodes agree, whenever they learn keys."""
-    if ident is None or isinstance(verdict, Refused):
+    """An id counts once in a log, at its first index, whatever was decided there: so all nodes agree, whenever they learn keys.
+
+    It comes before any other refusal, for what the door says of the second copy may change with the records.
+    """
+    if ident is None:
         return verdict
     where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.id == ident, tables.ENTRY.c.index < index)
     first = tx.execute(select(func.min(tables.ENTRY.c.index)).where(*where)).scalar()
@@ -175,54 +201,10 @@ def _register(
         "message": statement.message,
         "status": statement.status,
         "directory": bool(form and form.directory),
-        "fits": _judge(tx, catalogue, statement),
+        "fits": judge_body(tx, catalogue, statement),
     }
     tx.execute(insert(tables.SUBMISSION).values(row))
     return statement.participant, series, statement.status
-
-
-def _judge(tx: Transaction, catalogue: Catalogue, statement: Statement) -> str:
-    """The recorded second verdict: about the body alone; a submission without one has nothing that could misfit."""
-    refs = [ref for ref in statement.documents if ref.slot == "body"]
-    if not refs:
-        return FITS
-    key = bytes.fromhex(refs[0].commitment)
-    row = tx.execute(select(tables.DOCUMENT.c.content).where(tables.DOCUMENT.c.commitment == key)).first()
-    if row is None:
-        return NOT_HELD
-    # A body that lies in a file is larger than any form allows; its bytes need not be read to know it.
-    return catalogue.judge(statement.form, row[0] if row[0] is not None else OVERSIZED_BODY)
-
-
-def judge_again(tx: Transaction, log_id: int, index: int, statement: Statement, catalogue: Catalogue) -> None:
-    """Record the second verdict anew: a document arrived, or a form became known."""
-    form = catalogue.named(statement.form)
-    values = {
-        "fits": _judge(tx, catalogue, statement),
-        "directory": bool(form and form.directory),
-        "obligations": " ".join(form.obligations) if form else "",
-    }
-    where = (tables.SUBMISSION.c.log_id == log_id, tables.SUBMISSION.c.index == index)
-    tx.execute(update(tables.SUBMISSION).where(*where).values(**values))
-
-
-def judge_unknown(tx: Transaction, catalogue: Catalogue) -> int:
-    """Judge again what was recorded as of a form not known here: a form file may have come since. Returns how many were decided."""
-    query = (
-        select(tables.ENTRY.c.log_id, tables.ENTRY.c.index, tables.ENTRY.c.envelope)
-        .join(
-            tables.SUBMISSION,
-            (tables.SUBMISSION.c.log_id == tables.ENTRY.c.log_id) & (tables.SUBMISSION.c.index == tables.ENTRY.c.index),
-        )
-        .where(tables.SUBMISSION.c.fits == NOT_KNOWN)
-    )
-    decided = 0
-    for log_id, index, envelope in tx.execute(query).all():
-        statement = parse_statement(parse_envelope(bytes(envelope)).payload)
-        if catalogue.named(statement.form) is not None:
-            judge_again(tx, log_id, index, statement, catalogue)
-            decided += 1
-    return decided
 
 
 def _settle(tx: Transaction, participant: str, series: bytes, status: str) -> None:

@@ -39,12 +39,16 @@ class Entry(SQLModel, table=True):
     __tablename__ = "entry"
     log_id: int = Field(primary_key=True, foreign_key="log.id")
     index: int = Field(primary_key=True)
-    id: bytes | None = Field(default=None, sa_type=LargeBinary, index=True)
+    id: bytes | None = Field(default=None, sa_type=LargeBinary)
     envelope: bytes = Field(sa_type=LargeBinary)
     verdict: str
     code: str | None = None
     reason: str | None = None
-    __table_args__ = (Index("entry_verdict", "log_id", "verdict", "index"),)
+    # Where an id stands first is asked for every entry: with `id` alone SQLite would walk the log up to it.
+    __table_args__ = (
+        Index("entry_verdict", "log_id", "verdict", "index"),
+        Index("entry_standing", "log_id", "id", "index"),
+    )
 
 
 class Tile(SQLModel, table=True):

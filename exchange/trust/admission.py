@@ -104,9 +104,12 @@ def _judge(entry: bytes, origin: str, index: int, participants: Participants) ->
     envelope = parse_envelope(entry)  # 1
     statement = parse_statement(envelope.payload)  # 2
     if statement.federation != participants.federation:  # 3
-        raise WrongFederation(f"expected a statement for {participants.federation}, got one for {statement.federation}")
+        raise WrongFederation(
+            f"expected a statement for {participants.federation}, got one for {statement.federation}",
+            pointer="/federation",
+        )
     if statement.origin != origin:  # 4
-        raise WrongOrigin(f"expected a statement for {origin}, got one for {statement.origin}")
+        raise WrongOrigin(f"expected a statement for {origin}, got one for {statement.origin}", pointer="/origin")
     record, ordinal = _owner(statement, origin, participants)  # 5
     log = record.logs[ordinal]
     if log.closed is not None and index >= log.closed.size:
@@ -145,7 +148,9 @@ def _owner(statement: Statement, origin: str, participants: Participants) -> tup
     if record is None or ordinal is None:
         raise WrongParticipant(f"no participant's record lists the log {origin}")
     if record.participant != statement.participant:
-        raise WrongParticipant(f"{origin} is the log of {record.participant}, not of {statement.participant}")
+        raise WrongParticipant(
+            f"{origin} is the log of {record.participant}, not of {statement.participant}", pointer="/participant"
+        )
     return record, ordinal
 
 

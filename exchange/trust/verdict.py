@@ -1,4 +1,4 @@
-"""Check an evidence pack: files in, verdict out. No network, no database, no clock.
+"""Check an evidence pack, or the evidence of an alert: files in, verdict out. No network, no database, no clock.
 
 A pack never vouches for itself. Its keys count only where a record from outside (an anchor) holds them; without one
 the same checks run against the record inside the pack, and the verdict says that nobody here vouches for it.
@@ -7,16 +7,19 @@ the same checks run against the record inside the pack, and the verdict says tha
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exchange.core.base64text import format_base64
 from exchange.core.catalogue import FITS, Catalogue
 from exchange.core.document import check_document
 from exchange.core.dsse import parse_envelope
+from exchange.core.evidence import parse_evidence, verify_evidence
 from exchange.core.merkle import leaf_hash
+from exchange.core.note import parse_vkey
 from exchange.core.pack import Pack
 from exchange.core.receipt import Receipt, parse_receipt, verify_receipt
 from exchange.core.statement import Statement, parse_statement, submission_id
-from exchange.errors import ExchangeError, Malformed, UnknownKey
+from exchange.errors import BadProof, ExchangeError, Malformed, RecordRefused, UnknownKey
 from exchange.trust.admission import Admitted, Refused, Waiting, admit
-from exchange.trust.participants import Participants, parse_participants
+from exchange.trust.participants import ParticipantRecord, Participants, check_successor, parse_participants
 
 NO_COSIGNATURE = "cosigned by no other State"
 
@@ -62,10 +65,11 @@ class _Examination:
 def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue) -> Verdict:
     """Numbered as the lines come out:
 
-    1. The envelope and its statement are well formed; their id.
-    2. A record vouches for the participant: from an anchor, else (not vouched for) the pack's own.
+    1. The envelope and its statement are well formed; their id, and what it is.
+    2. A record vouches for the participant: from an anchor, else (not vouched for) the pack's own. Beside an anchor, the
+       pack's own record must be an earlier or later version of the same: no byte of a pack goes unread.
     3. The one door admits the envelope at the receipt's position: federation, log, keys, thresholds, signatures.
-    4. The receipt leads to a checkpoint that the log of that record signed.
+    4. The receipt leads to a checkpoint that the log of that record signed, and not after its closing.
     5. Each document is the one committed to.
     6. The body fits its form, where the form is known here.
     7. Who else cosigned.
@@ -78,6 +82,7 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
         exam.ident = submission_id(envelope.payload)
         exam.fingerprints = tuple(signature.keyid for signature in envelope.signatures)
         exam.passed(f"envelope and statement are well formed; id {exam.ident}")
+        exam.remark(_what(statement))
         if pack.receipt is None:
             raise Malformed("the pack holds no receipt: it was signed, and nothing shows that it was ever submitted")
         receipt = parse_receipt(pack.receipt)
@@ -87,6 +92,7 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
             exam.passed(
                 f"the record of {record.name()} ({record.participant}) comes from an anchor given from outside the pack"
             )
+            _compare(pack, record, participants.federation, exam)
         else:
             exam.remark(
                 f"the record of {record.name()} ({record.participant}) is the pack's own: nobody here vouches for it"
@@ -99,6 +105,8 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
         _logged(pack, statement, receipt, participants, exam)  # 4
         _documents(pack, statement, exam)  # 5
         _form(pack, statement, catalogue, exam)  # 6
+        if receipt.extra is not None:
+            exam.remark("the receipt carries an extra line, for which nothing vouches")
         exam.remark(NO_COSIGNATURE)  # 7
     except ExchangeError as error:
         exam.checks.append(Check(False, f"{error} [{error.code}]"))
@@ -124,6 +132,34 @@ def _records(pack: Pack, statement: Statement, anchors: Sequence[Participants]) 
     return own, False
 
 
+def _what(statement: Statement) -> str:
+    s = statement
+    actual = "" if s.status == "actual" else " (not an actual submission)"
+    return f"it is {s.form.code} of {s.participant}: {s.message}, {s.return_}, issued {s.issued}, status {s.status}{actual}"
+
+
+def _compare(pack: Pack, record: ParticipantRecord, federation: str, exam: _Examination) -> None:
+    """The record that came along decides nothing beside an anchor's, and must not contradict it either."""
+    if pack.trust is None:
+        return
+    own = parse_participants(pack.trust)
+    theirs = own.records.get(record.participant)
+    if own.federation != federation or theirs is None:
+        raise UnknownKey(f"the pack's own records do not hold {record.participant} in the federation {federation}")
+    if theirs == record:
+        return
+    try:
+        check_successor(record, theirs)
+        version = "a later version"
+    except RecordRefused:
+        try:
+            check_successor(theirs, record)
+            version = "an earlier version"
+        except RecordRefused as error:
+            raise RecordRefused(f"the pack's own record contradicts the anchor's: {error}") from None
+    exam.remark(f"the pack's own record is {version} of the anchor's, and only the anchor's counts")
+
+
 def _admitted(pack: Pack, statement: Statement, receipt: Receipt, participants: Participants) -> Admitted:
     match admit(pack.envelope, statement.origin, receipt.index, participants):
         case Admitted() as admitted:
@@ -138,6 +174,12 @@ def _logged(pack: Pack, statement: Statement, receipt: Receipt, participants: Pa
     record = participants.records[statement.participant]
     log = record.logs[record.log_ordinal(statement.origin) or 0]
     checkpoint = verify_receipt(receipt, leaf_hash(pack.envelope), log.vkey)
+    end = log.closed
+    if end is not None and checkpoint.size >= end.size and (checkpoint.size, checkpoint.root) != (end.size, end.root):
+        # A log is closed because it forked, too, or because its key was stolen: what goes another way must not count.
+        raise BadProof(
+            f"the log {log.origin} was closed at size {end.size}; the receipt rests on another tree, of size {checkpoint.size}"
+        )
     exam.passed(
         f"entry {receipt.index} of {checkpoint.size} in the log {checkpoint.origin}, under a checkpoint signed by key {log.vkey.keyid.hex()}"
     )
@@ -169,3 +211,22 @@ def _form(pack: Pack, statement: Statement, catalogue: Catalogue, exam: _Examina
         exam.passed(f"the body fits the form {form}")
     else:
         exam.remark(f"the body and the form {form}: {verdict}")
+
+
+def check_evidence(data: bytes) -> Verdict:
+    """The evidence of an alert. It needs no anchor for what it proves: that the holder of this key contradicted itself."""
+    exam = _Examination()
+    try:
+        evidence = parse_evidence(data)
+        log = parse_vkey(evidence.log_vkey)
+        exam.fingerprints = (log.keyid.hex(),)
+        for checkpoint in verify_evidence(evidence):
+            root = format_base64(checkpoint.root)
+            exam.passed(
+                f"the log {log.name} signed size {checkpoint.size} with root {root} under key {log.keyid.hex()}"
+            )
+    except ExchangeError as error:
+        exam.checks.append(Check(False, f"{error} [{error.code}]"))
+        return exam.verdict(False, False, "convicts nobody")
+    exam.passed("no single history leads to both")
+    return exam.verdict(True, True, f"convicts: whoever holds the key of {log.name} signed two histories")

@@ -1,0 +1,219 @@
+"""Those who depend on a node that dies: they submit at the same time, keep what they were told, and compare afterwards."""
+
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from exchange.client import Client
+from exchange.config import read_settings
+from exchange.core.catalogue import Catalogue
+from exchange.core.checkpoint import Checkpoint, verify_checkpoint
+from exchange.core.dsse import format_envelope, sign_payload
+from exchange.core.keys import PrivateKey
+from exchange.core.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from exchange.core.note import Vkey
+from exchange.core.pack import Pack
+from exchange.core.receipt import parse_receipt, verify_receipt
+from exchange.core.tiles import TILE_WIDTH, TilePath, format_tile_path, parse_bundle, width_at
+from exchange.errors import Unreachable
+from exchange.node.draft import Draft, prepare
+from exchange.node.founding import read_participants
+from exchange.resources import form_files
+from tests import key_named
+from tests.processes import Forked
+from tests.world import body_of
+
+LARGE = 70_000  # bytes: beyond what stands in the database, so it becomes a file
+AT_ONCE = 6  # submitters
+MOST = 400  # parcels in one round; a node that lives on after that was not killed at all
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    index: int
+    receipt: bytes
+    checkpoint: Checkpoint
+
+
+class Clients:
+    """`acknowledged` is what the node must never lose; `waiting` are parcels that nobody was answered about."""
+
+    def __init__(self, directory: Path, officer: PrivateKey) -> None:
+        self.directory, self._officer = directory, officer
+        settings = read_settings(directory)
+        self._header = {name: getattr(settings, name) for name in ("federation", "origin", "participant")}
+        record = read_participants(settings.peers).records[settings.participant]
+        self._vkey: Vkey = record.current_log.vkey
+        self._catalogue = Catalogue.from_files(form_files())
+        self._lock = threading.Lock()
+        self._made = 0
+        self.acknowledged: dict[bytes, Acknowledged] = {}
+        self.waiting: list[Pack] = []
+        self.seen: dict[int, Checkpoint] = {}
+        self.wrong: list[str] = []
+        self.found_again = 0
+
+    def parcel(self, *, large: bool = False) -> Pack:
+        """Another signed parcel, with a document of 70 kB if large."""
+        with self._lock:
+            self._made += 1
+            number = self._made
+        form = self._catalogue.newest("POC-02")
+        assert form is not None
+        files = ((f"file {number}.pdf", str(number).encode() * (LARGE // len(str(number)))),) if large else ()
+        header = {**self._header, "kind": "full", "message": "original", "status": "test", "languages": ["en"]}
+        body = body_of("POC-02", institution={"en": f"Team {number}"})
+        openings = iter(range(2))
+        payload, documents = prepare(
+            Draft(header, body, tuple((name, "application/pdf", None) for name, _ in files)),
+            form,
+            files,
+            datetime.now(UTC),
+            lambda: key_named(f"opening {number} {next(openings)}").seed,
+        )
+        return Pack(format_envelope(sign_payload(payload, [self._officer])), documents, None, None)
+
+    def submit_until_it_dies(self, url: str) -> None:
+        """All at once; those who waited since the last time go first. One more looks at the checkpoint all the while."""
+        over = threading.Event()
+        self.waiting, again = [], self.waiting
+        started = self._made
+        watcher = threading.Thread(target=self._watch, args=(url, over))
+
+        def submitter(number: int) -> None:
+            with Client(url) as client:
+                while self._made < started + MOST:
+                    with self._lock:
+                        parcel = again.pop() if again else None
+                    if parcel is None:
+                        parcel = self.parcel(large=self._made % 4 == number % 4)
+                    try:
+                        self._submit(client, parcel)
+                    except Unreachable:
+                        with self._lock:
+                            self.waiting.append(parcel)
+                        return
+
+        submitters = [threading.Thread(target=self._careful(submitter), args=(number,)) for number in range(AT_ONCE)]
+        for thread in (watcher, *submitters):
+            thread.start()
+        for thread in submitters:
+            thread.join()
+        over.set()
+        watcher.join()
+        self.waiting += again
+        assert not self.wrong, self.wrong
+
+    def _careful(self, act: Callable[[int], None]) -> Callable[[int], None]:
+        """What goes wrong in a thread must not stay there."""
+
+        def careful(number: int) -> None:
+            try:
+                act(number)
+            except Exception as error:
+                self.wrong.append(f"{type(error).__name__}: {error}")
+
+        return careful
+
+    def _submit(self, client: Client, parcel: Pack) -> bool:
+        """Submit, and hold the node to its answer. Returns whether it was new to it."""
+        answer = client.submit(parcel)
+        leaf, receipt = leaf_hash(parcel.envelope), answer["receipt"].encode()
+        checkpoint = verify_receipt(parse_receipt(receipt), leaf, self._vkey)
+        told = Acknowledged(answer["index"], receipt, checkpoint)
+        with self._lock:
+            self._see(checkpoint)
+            before = self.acknowledged.setdefault(parcel.envelope, told)
+        assert before == told, f"acknowledged at {before.index} first, now at {told.index}, or with another receipt"
+        return bool(answer["new"])
+
+    def _watch(self, url: str, over: threading.Event) -> None:
+        with httpx.Client(timeout=5) as http:
+            while not over.wait(0.002):
+                try:
+                    note = http.get(f"{url}/log/checkpoint").content
+                except httpx.HTTPError:
+                    return
+                with self._lock:
+                    self._see(verify_checkpoint(note, self._vkey))
+
+    def _see(self, checkpoint: Checkpoint) -> None:
+        before = self.seen.setdefault(checkpoint.size, checkpoint)
+        if before != checkpoint:
+            self.wrong.append(f"two checkpoints of size {checkpoint.size}")
+
+    def submit_the_rest(self, url: str) -> None:
+        """Nobody was answered about these; sent again, twice, each stands in the log once."""
+        with Client(url) as client:
+            for parcel in self.waiting:
+                self.found_again += not self._submit(client, parcel)
+                assert not self._submit(client, parcel), "the second time it is not new"
+        self.waiting = []
+        assert not self.wrong, self.wrong
+
+    def compare(self, url: str) -> int:
+        """Hold a restarted node to all that was ever said. Returns the size of its log.
+
+        1. Every acknowledged submission stands at its index. 2. Every checkpoint ever seen, in a receipt or by itself, is one
+        of this tree. 3. Nothing stands twice. 4. No file is left that no entry names.
+        """
+        entries = _fetch_entries(url, self._vkey)
+        roots, frontier = [EMPTY_ROOT], Frontier()
+        for entry in entries:
+            frontier.append(leaf_hash(entry))
+            roots.append(frontier.root())
+        for envelope, told in self.acknowledged.items():  # 1
+            assert told.index < len(entries) and entries[told.index] == envelope, f"entry {told.index} was lost"
+        for size, checkpoint in self.seen.items():  # 2
+            assert size < len(roots) and roots[size] == checkpoint.root, (
+                f"the tree does not continue that of size {size}"
+            )
+        assert len(set(entries)) == len(entries), "a submission stands twice"  # 3
+        assert orphans(self.directory) == []  # 4
+        return len(entries)
+
+
+def _fetch_entries(url: str, vkey: Vkey) -> list[bytes]:
+    """The whole log as anybody reads it, up to its published size."""
+    with httpx.Client(timeout=10) as http:
+        size = verify_checkpoint(http.get(f"{url}/log/checkpoint").content, vkey).size
+        entries: list[bytes] = []
+        for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
+            path = TilePath(None, index, width_at(0, index, size))
+            entries += parse_bundle(http.get(f"{url}/log/tile/{format_tile_path(path)}").content, path.width)
+    return entries
+
+
+def orphans(directory: Path) -> list[str]:
+    """Files among the documents that no row names, half-received ones included."""
+    db = sqlite3.connect(f"file:{directory / 'data' / 'cbm.sqlite'}?mode=ro", uri=True)
+    try:
+        named = {row[0].hex() for row in db.execute("SELECT commitment FROM document WHERE content IS NULL")}
+    finally:
+        db.close()
+    return sorted(
+        path.name for path in (directory / "data" / "documents").rglob("*") if path.is_file() and path.name not in named
+    )
+
+
+def kill_from_outside(node: Forked, clients: Clients, delay: float) -> threading.Thread:
+    """Wait for the first acknowledgement of this round, then `delay` seconds more, then strike."""
+    before = len(clients.acknowledged)
+
+    def strike() -> None:
+        deadline = time.monotonic() + 30
+        while len(clients.acknowledged) == before and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(delay)
+        node.send(signal.SIGKILL)
+
+    thread = threading.Thread(target=strike)
+    thread.start()
+    return thread
