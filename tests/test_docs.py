@@ -27,12 +27,14 @@ def _script(port: int, other: int) -> str:
     """All shell blocks of the README, on other ports, waiting where a person would read first."""
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
     blocks = blocks.replace("8750", str(port)).replace("8751", str(other))
-    wait = "for i in $(seq 200); do cbm list >/dev/null 2>&1 && break; sleep 0.1; done"
-    return (
-        "set -euo pipefail\n"
-        + blocks.replace("cbm node run XR &", f"cbm node run XR &\nNODE=$!\n{wait}")
-        + "\nkill $NODE\nwait $NODE || true\n"
-    )
+    blocks = blocks.replace("cbm node run XA &", f"cbm node run XA &\nOTHER=$!\n{_wait(other)}")
+    blocks = blocks.replace("cbm node run XR &", f"cbm node run XR &\nNODE=$!\n{_wait(port)}")
+    return f"set -euo pipefail\n{blocks}\nkill $NODE $OTHER\nwait $NODE $OTHER || true\n"
+
+
+def _wait(port: int) -> str:
+    """A person reads a line before going on; a script asks until the node answers."""
+    return f"for i in $(seq 200); do cbm list --node http://127.0.0.1:{port} >/dev/null 2>&1 && break; sleep 0.1; done"
 
 
 def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def act(world: World, node: WorldNode, what: str, number: int) -> None:
             node.fault = None
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(CODES), st.sampled_from(ACTS)), min_size=5, max_size=18))
 def test_nodes_agree_once_all_are_up_again(events: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder, World(Path(folder), *CODES) as world:
@@ -104,7 +104,7 @@ def entries(node: WorldNode) -> list[bytes]:
 STEPS = ("sign", "sign", "record here", "record there", "pull")
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(st.sampled_from(STEPS), max_size=20))
 def test_the_order_in_which_records_and_entries_came_decides_nothing(steps: list[str]) -> None:
     """XA lives through it as it comes; XI learns all records first and then all entries."""

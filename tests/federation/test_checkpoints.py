@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
 
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.checkpoint import Checkpoint, sign_checkpoint
@@ -37,6 +36,10 @@ def signed_text(edit: Callable[[bytes], bytes]) -> Forgery:
     return lambda node, note: sign_note(edit(note.split(b"\n\n")[0] + b"\n"), node.origin, log_key(node))
 
 
+def size_in(text: bytes) -> bytes:
+    return b"\n" + text.split(b"\n")[1] + b"\n"
+
+
 def raw_note(node: WorldNode, text: bytes) -> bytes:
     """Signed as it stands; our own `sign_note` refuses to make such a thing."""
     key = log_key(node)
@@ -52,12 +55,12 @@ FORGERIES: dict[str, Forgery] = {
     "another log's": lambda node, note: sign_checkpoint(Checkpoint("xa.test.example/log", 9, ROOT), log_key(node)),
     "another origin under the log's name": signed_text(lambda text: text.replace(b"xr.test", b"xa.test")),
     "one bit of the root": lambda node, note: note.replace(note.split(b"\n")[2], format_base64(ROOT).encode()),
-    "the size alone": lambda node, note: note.replace(b"\n1\n", b"\n2\n"),
+    "the size alone": lambda node, note: note.replace(size_in(note), b"\n999\n"),
     "an extension line": signed_text(lambda text: text + b"timestamp 1\n"),
     "carriage returns": lambda node, note: raw_note(node, note.split(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n"),
     "carriage returns in transit": lambda node, note: note.replace(b"\n", b"\r\n"),
-    "a leading zero": signed_text(lambda text: text.replace(b"\n1\n", b"\n01\n")),
-    "a size of 2^63": signed_text(lambda text: text.replace(b"\n1\n", f"\n{2**63}\n".encode())),
+    "a leading zero": signed_text(lambda text: text.replace(size_in(text), b"\n0" + size_in(text)[1:])),
+    "a size of 2^63": signed_text(lambda text: text.replace(size_in(text), f"\n{2**63}\n".encode())),
     "a known key that fails": lambda node, note: note + note_of(node, 5, ROOT).splitlines(keepends=True)[-1],
     "a page of HTML": lambda node, note: b"<!doctype html><title>Bad gateway</title>",
     "nothing": lambda node, note: b"",
@@ -65,25 +68,26 @@ FORGERIES: dict[str, Forgery] = {
 }
 
 
-@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
-def test_a_bad_checkpoint_is_told_once_and_changes_nothing(tmp_path: Path, forgery: Forgery) -> None:
+def test_a_bad_checkpoint_is_told_once_and_changes_nothing(tmp_path: Path) -> None:
     with World(tmp_path, "XR", "XA") as world:
         xr, xa = world["XR"], world["XA"]
-        xr.publish()
-        note = xr.get("/log/checkpoint").content
-        served = forgery(xr, note)
-        xr.fault = serving(served)
-        for _ in range(2):
-            assert xa.pull()["XR"] is not None
-        (alert,) = xa.alerts()
-        assert (alert["kind"], alert["participant"], alert["origin"]) == ("bad-checkpoint/v1", "XR", xr.origin)
-        assert parse_base64(alert["evidence"]["served"]) == served
-        assert xa.heads()[1]["size"] == 0
-        (peer,) = xa.get("/v1/peers").json()["items"]
-        assert peer["failures"] == 2 and peer["error"]
-        xr.fault = None
-        world.pull()
-        assert xa.heads() == xr.heads()
+        for number, (what, forgery) in enumerate(FORGERIES.items()):
+            sign_into(xr, *many(xr, 1, first=number))
+            served = forgery(xr, xr.get("/log/checkpoint").content)
+            xr.fault = serving(served)
+            for _ in range(2):
+                assert xa.pull()["XR"] is not None, what
+            alerts = xa.alerts()
+            assert len(alerts) == number + 1, what
+            told = (alerts[-1]["kind"], alerts[-1]["participant"], alerts[-1]["origin"])
+            assert told == ("bad-checkpoint/v1", "XR", xr.origin), what
+            assert parse_base64(alerts[-1]["evidence"]["served"]) == served, what
+            assert xa.heads()[1]["size"] == number, what
+            (peer,) = xa.get("/v1/peers").json()["items"]
+            assert peer["failures"] == 2 and peer["error"], what
+            xr.fault = None
+            world.pull()
+            assert xa.heads() == xr.heads(), what
 
 
 def test_nonsense_that_changes_with_each_visit_is_still_one_alert(tmp_path: Path) -> None:
@@ -125,19 +129,19 @@ def test_not_modified_is_an_answer_to_a_condition_only(tmp_path: Path) -> None:
         assert world["XA"].alerts() == []
 
 
-@pytest.mark.parametrize("etag", ['"é"', "no quotes", '"' + "x" * 200 + '"', '"a", "b"', "*"])
-def test_a_hostile_etag_is_not_sent_back(tmp_path: Path, etag: str) -> None:
+def test_a_hostile_etag_is_not_sent_back(tmp_path: Path) -> None:
     with World(tmp_path, "XR", "XA") as world:
         note = world["XR"].get("/log/checkpoint").content
         sent = []
+        for etag in ('"é"', "no quotes", '"' + "x" * 200 + '"', '"a", "b"', "*"):
 
-        def listen(request: httpx.Request, real: Real) -> httpx.Response:
-            sent.append(request.headers.get("if-none-match"))
-            return answer(request, 200, note, {b"ETag": etag.encode()})
+            def listen(request: httpx.Request, real: Real, etag: str = etag) -> httpx.Response:
+                sent.append(request.headers.get("if-none-match"))
+                return answer(request, 200, note, {b"ETag": etag.encode()})
 
-        world["XR"].fault = only("/log/checkpoint", listen)
-        assert [world["XA"].pull()["XR"] for _ in range(2)] == [None, None]
-        assert sent == [None, None]
+            world["XR"].fault = only("/log/checkpoint", listen)
+            assert [world["XA"].pull()["XR"] for _ in range(2)] == [None, None], etag
+        assert sent == [None] * 10
 
 
 def test_a_good_etag_is_sent_back_until_the_head_is_whole(tmp_path: Path) -> None:
