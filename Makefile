@@ -28,7 +28,7 @@ run: $(VENV)/.project ## one node, kept in .run/XR, on http://127.0.0.1:8750
 	$(BIN)/cbm node run .run/XR
 
 test: lint ## everything that is checked before a change goes in
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(VENV)/.dev ## style, types and floors only
 	$(BIN)/ruff check .
