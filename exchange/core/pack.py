@@ -25,13 +25,12 @@ from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, parse_name, parse_opening
 from exchange.core.dsse import MAX_ENVELOPE
 from exchange.core.jsontext import canonical_json, parse_canonical
+from exchange.core.receipt import MAX_RECEIPT
 from exchange.core.statement import is_slot, slot_order
 from exchange.errors import Malformed, TooLarge
 
 MAX_PACK = 256 * 1024 * 1024
 """Bytes; far below the 4 GiB where zip64 would begin."""
-MAX_RECEIPT = 1024 * 1024
-"""Bytes."""
 MAX_TRUST = 32 * 1024 * 1024
 """Bytes."""
 MAX_OPENING = 2 * 1024
