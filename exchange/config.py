@@ -1,6 +1,7 @@
 """Settings of a node, read once: DIR/node.toml, overridden by environment variables named CBM_...
 
-No secret is a setting: private keys are files under DIR/keys, so printing the settings never prints a secret.
+Private keys are files under DIR/keys and no settings. The address of a database server may carry a password: it is a secret
+that never shows when settings are printed, and is best given as CBM_DATABASE.
 """
 
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     pull_every: float = Field(default=300.0, ge=0.5, le=86_400.0)
     pull_at_start: bool = True
     peer_timeout: float = Field(default=30.0, ge=1.0, le=600.0)
+    database: SecretStr | None = None
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("participant")
@@ -96,7 +98,12 @@ class Settings(BaseSettings):
         return int(self.listen.rpartition(":")[2])
 
     @property
-    def database(self) -> Path:
+    def database_url(self) -> str:
+        """Where the data lies: the file in DIR/data, unless `database` names a server."""
+        return self.database.get_secret_value() if self.database else f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
         return self.directory / "data" / "cbm.sqlite"
 
     @property

@@ -7,11 +7,13 @@
 5. The registry holds the admitted entries, no more and no fewer.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, create_engine, text
+
+from exchange.config import read_settings
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import verify_checkpoint
 from exchange.core.document import commit
@@ -27,28 +29,29 @@ from exchange.trust.participants import Participants
 
 def audit(directory: Path, participants: Participants, catalogue: Catalogue) -> None:
     """Raises AssertionError, which names the log and the entry."""
-    db = sqlite3.connect(f"file:{directory / 'data' / 'cbm.sqlite'}?mode=ro", uri=True)
+    file = f"sqlite:///{directory / 'data' / 'cbm.sqlite'}"
+    engine = create_engine(read_settings(directory).database_url if (directory / "node.toml").exists() else file)
     try:
-        for log_id, origin, vkey, size, stored in db.execute(
-            "SELECT id, origin, vkey, size, stored FROM log"
-        ).fetchall():
-            rows = db.execute(
-                'SELECT "index", id, envelope, verdict, code FROM entry WHERE log_id = ? ORDER BY "index"', (log_id,)
-            ).fetchall()
-            assert [row[0] for row in rows] == list(range(stored)), f"{origin}: indexes are not 0..{stored - 1}"
-            leaves = [leaf_hash(row[2]) for row in rows]
-            _checkpoints(db, log_id, origin, vkey, size, leaves)
-            _tiles(db, log_id, origin, stored, leaves)
-            _verdicts(db, log_id, origin, rows, participants)
-        _documents(db, directory / "data" / "documents")
+        with engine.connect() as db:
+            for log_id, origin, vkey, size, stored in _rows(db, "SELECT id, origin, vkey, size, stored FROM log"):
+                query = 'SELECT "index", id, envelope, verdict, code FROM entry WHERE log_id = :log ORDER BY "index"'
+                rows = _rows(db, query, log=log_id)
+                assert [row[0] for row in rows] == list(range(stored)), f"{origin}: indexes are not 0..{stored - 1}"
+                leaves = [leaf_hash(row[2]) for row in rows]
+                _checkpoints(db, log_id, origin, vkey, size, leaves)
+                _tiles(db, log_id, origin, stored, leaves)
+                _verdicts(db, log_id, origin, rows, participants)
+            _documents(db, directory / "data" / "documents")
     finally:
-        db.close()
+        engine.dispose()
 
 
-def _checkpoints(
-    db: sqlite3.Connection, log_id: int, origin: str, vkey: str, size: int, leaves: Sequence[bytes]
-) -> None:
-    kept = db.execute("SELECT size, root, note FROM checkpoint WHERE log_id = ? ORDER BY size", (log_id,)).fetchall()
+def _rows(db: Connection, query: str, **values: Any) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in db.execute(text(query), values)]
+
+
+def _checkpoints(db: Connection, log_id: int, origin: str, vkey: str, size: int, leaves: Sequence[bytes]) -> None:
+    kept = _rows(db, "SELECT size, root, note FROM checkpoint WHERE log_id = :log ORDER BY size", log=log_id)
     for at, root, note in kept:
         signed = verify_checkpoint(note, parse_vkey(vkey))
         assert (signed.origin, signed.size, signed.root) == (origin, at, root), (
@@ -60,20 +63,19 @@ def _checkpoints(
         assert size in [row[0] for row in kept], f"{origin}: no checkpoint of its own size {size}"
 
 
-def _tiles(db: sqlite3.Connection, log_id: int, origin: str, stored: int, leaves: Sequence[bytes]) -> None:
+def _tiles(db: Connection, log_id: int, origin: str, stored: int, leaves: Sequence[bytes]) -> None:
     for path in tiles_of(stored):
         assert path.level is not None
         span = 256**path.level
         first = path.index * 256
         expected = b"".join(root_of(leaves[n * span : (n + 1) * span]) for n in range(first, first + path.width))
-        found = db.execute(
-            'SELECT hashes FROM tile WHERE log_id = ? AND level = ? AND "index" = ?', (log_id, path.level, path.index)
-        ).fetchone()
-        assert found is not None and found[0] == expected, f"{origin}: tile {path}"
+        query = 'SELECT hashes FROM tile WHERE log_id = :log AND level = :level AND "index" = :index'
+        found = _rows(db, query, log=log_id, level=path.level, index=path.index)
+        assert found == [(expected,)], f"{origin}: tile {path}"
 
 
 def _verdicts(
-    db: sqlite3.Connection, log_id: int, origin: str, rows: Sequence[tuple[Any, ...]], participants: Participants
+    db: Connection, log_id: int, origin: str, rows: Sequence[tuple[Any, ...]], participants: Participants
 ) -> None:
     seen: set[bytes] = set()
     for index, ident, envelope, verdict, code in rows:
@@ -93,22 +95,21 @@ def _verdicts(
             case Refused(code=why):
                 expected = ("refused", why)
         assert (verdict, code) == expected, f"{origin}: entry {index} is {verdict} {code}, the door says {expected}"
-        registered = db.execute(
-            'SELECT id FROM submission WHERE log_id = ? AND "index" = ?', (log_id, index)
-        ).fetchall()
+        query = 'SELECT id FROM submission WHERE log_id = :log AND "index" = :index'
+        registered = _rows(db, query, log=log_id, index=index)
         assert registered == ([(own,)] if verdict == "admitted" else []), f"{origin}: the registry row of entry {index}"
         if own is not None:
             seen.add(own)
 
 
-def _documents(db: sqlite3.Connection, folder: Path) -> None:
+def _documents(db: Connection, folder: Path) -> None:
     query = (
         "SELECT d.commitment, d.size, d.content, o.key FROM document d JOIN opening o ON o.commitment = d.commitment"
     )
-    for commitment, size, content, key in db.execute(query):
+    for commitment, size, content, key in _rows(db, query):
         name = commitment.hex()
         data = content if content is not None else (folder / name[:2] / name).read_bytes()
         assert len(data) == size and commit(key, data) == name, f"document {name}"
-    held = {row[0] for row in db.execute("SELECT commitment FROM document")}
-    for commitment, flag in db.execute("SELECT commitment, held FROM slot"):
+    held = {row[0] for row in _rows(db, "SELECT commitment FROM document")}
+    for commitment, flag in _rows(db, "SELECT commitment, held FROM slot"):
         assert bool(flag) == (commitment in held), f"slot of {commitment.hex()} says held={flag}"

@@ -4,6 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from tests import engine
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=("sqlite", "postgresql"), default="sqlite", help="where nodes keep their data")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    engine.name = config.getoption("--engine")
+
 
 @pytest.fixture
 def vectors() -> Path | None:

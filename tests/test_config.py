@@ -32,7 +32,7 @@ def test_a_file_with_the_four_names_is_enough(tmp_path: Path) -> None:
     settings = read_settings(node(tmp_path))
     assert (settings.participant, settings.federation) == ("XR", "test.example")
     assert (settings.host, settings.port) == ("127.0.0.1", 8750)
-    assert settings.database == tmp_path / "data" / "cbm.sqlite"
+    assert settings.database_file == tmp_path / "data" / "cbm.sqlite"
     assert {settings.documents, settings.keys, settings.peers, settings.forms} == {
         tmp_path / "data" / "documents",
         tmp_path / "keys",

@@ -10,10 +10,10 @@ import typer
 
 from exchange.cli.options import Directory
 from exchange.cli.output import answer, say
-from exchange.config import read_settings
+from exchange.config import Settings, read_settings
 from exchange.core.base64text import format_base64
 from exchange.core.keys import Kind
-from exchange.errors import Misuse
+from exchange.errors import Misuse, NotFound
 from exchange.node.founding import officer_key, read_officer, read_participants, write_participants
 from exchange.node.keyfile import create_key, is_sealed, open_key, read_public
 from exchange.trust.participants import Participants, check_successor
@@ -83,7 +83,7 @@ def enrol(
         raise Misuse(
             f"this key stands in the record of {record.name()} already; `cbm federation show {settings.peers}`"
         )
-    key = officer_key(officer, form or ("*",), len(record.logs) - 1, _next_index(settings.database, settings.origin))
+    key = officer_key(officer, form or ("*",), len(record.logs) - 1, _next_index(settings))
     grown = replace(record, keys=(*record.keys, key))
     check_successor(record, grown)
     write_participants(
@@ -97,16 +97,18 @@ def enrol(
     answer(key.public_key.keyid)
 
 
-def _next_index(database: Path, origin: str) -> int:
+def _next_index(settings: Settings) -> int:
     """Where the log stands now; 0 for a node that never ran."""
-    if not database.exists():
+    if settings.database is None and not settings.database_file.exists():
         return 0
     from exchange.store import log as logs  # here, so that the other verbs start without a database's third of a second
     from exchange.store.database import Database
 
-    db = Database(database)
+    db = Database(settings.database_url)
     try:
         with db.read() as tx:
-            return logs.log_of(tx, origin).size
+            return logs.log_of(tx, settings.origin).size
+    except NotFound:
+        return 0
     finally:
         db.close()

@@ -43,7 +43,7 @@ def found(settings: Settings, *, name: str, officers: Sequence[PublicKey], now: 
     """
     directory = settings.directory
     keys = {settings.keys / file: new_key(kind) for kind, file in NODE_KEYS.items()}
-    for path in (directory / SETTINGS_FILE, settings.peers, settings.database, *keys):  # 1
+    for path in (directory / SETTINGS_FILE, settings.peers, settings.database_file, *keys):  # 1
         if os.path.lexists(path):
             raise Misuse(
                 f"{directory} holds a node already ({path.name}); its log key and its log belong together, so nothing is made anew"

@@ -55,7 +55,8 @@ class Node:
             log_key = open_key(settings.keys / "log.key", kind=Kind.LOG).key  # 2
             self.vkey = Vkey(settings.origin, ED25519, log_key.public)
             self.catalogue = _catalogue(settings)
-            self.db = opened = Database(settings.database)  # 3
+            self.db = opened = Database(settings.database_url)  # 3
+            self.db.hold()
             self.db.claim(participant=settings.participant, federation=settings.federation)
             self.files = DocumentFolder(settings.documents)
             self.participants = Participants(settings.federation, False, {})
@@ -156,7 +157,7 @@ def _catalogue(settings: Settings) -> Catalogue:
 
 def _lock(settings: Settings) -> IO[str]:
     """One process holds the write lock, for as long as it lives; the kernel lets go of it however the process ends."""
-    settings.database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (settings.directory / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
     path = settings.directory / "lock"
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
     try:

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.upsert import keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def raise_alert(
         "summary": summary,
         "evidence": text.decode(),
     }
-    tx.execute(upsert(tables.ALERT).values(row).on_conflict_do_nothing())
+    keep(tx, tables.ALERT, row)
     return ident
 
 

@@ -1,7 +1,8 @@
-"""One database, one writer at a time, nothing answered before it is durable.
+"""One database, one writer at a time, nothing answered before it is durable; SQLite by default, PostgreSQL by URL.
 
-SQLite in WAL mode with synchronous=FULL: a transaction that returned survives power loss. Readers never wait for the
-writer. The schema's version stands in the database; a newer one than this program knows is refused.
+SQLite runs in WAL mode with synchronous=FULL, PostgreSQL with synchronous_commit=on: a transaction that returned survives
+power loss. Readers see a snapshot and never wait for the writer. Rows that prove something are protected by the
+engine itself. The schema grows by migrations (migrations/), forward only; a database newer than this program is refused.
 """
 
 import threading
@@ -11,105 +12,119 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, select
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import NullPool, QueuePool
-from sqlmodel import SQLModel
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import QueuePool
 
-from exchange.errors import Misuse
+from exchange.errors import InUse, Misuse, Unavailable
+from exchange.store.schema import bring_up_to_date
 from exchange.store.tables import SETTING
 
 # An open transaction or snapshot, handed back to the functions of this floor and looked into by nobody else.
 Transaction = Connection
 
-SCHEMA_VERSION = "1"
 BUSY_SECONDS = 30
 READERS = 16
-
-# No row that proves something is ever changed or removed: a bug, or a hand in the database, meets the engine's own refusal.
-_REFUSALS = (
-    ("checkpoint_is_final", "UPDATE ON checkpoint", "a checkpoint never changes"),
-    ("checkpoint_stays", "DELETE ON checkpoint", "a checkpoint is never deleted"),
-    ("entry_is_final", 'UPDATE OF envelope, "index", log_id ON entry', "an entry never changes"),
-    ("entry_stays", "DELETE ON entry", "an entry is never deleted"),
-    ("log_never_shrinks", "UPDATE OF size ON log WHEN NEW.size < OLD.size", "a log never shrinks"),
-)
+_WRITER_LOCK = 0x63626D01  # advisory locks of PostgreSQL: one write transaction at a time, whoever asks
+_NODE_LOCK = 0x63626D02  # and one running node a database
 
 
 class Database:
     """An open database. `write()` is the only way to change it, `read()` gives a consistent snapshot."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, url: str) -> None:
+        """`url` is sqlite:///PATH or postgresql://...; raises Misuse, and Unavailable where no server answers."""
         self._lock = threading.Lock()
-        url = f"sqlite:///{path}"
-        self._writer = create_engine(
-            url, poolclass=QueuePool, pool_size=1, max_overflow=0, connect_args={"check_same_thread": False}
-        )
-        self._reader = create_engine(
-            url, poolclass=QueuePool, pool_size=READERS, max_overflow=READERS, connect_args={"check_same_thread": False}
-        )
-        _prepare(self._writer, begin="BEGIN IMMEDIATE", query_only=False)
-        _prepare(self._reader, begin="BEGIN", query_only=True)
+        self._holder: Connection | None = None
         try:
-            self._create()
+            parts = make_url(url)
+        except ArgumentError:
+            raise Misuse(
+                "the database is named by an address like sqlite:///DIR/cbm.sqlite or postgresql://..."
+            ) from None
+        self.name = parts.render_as_string(hide_password=True)
+        if parts.get_backend_name() == "sqlite":
+            options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+        elif parts.get_backend_name() == "postgresql":
+            parts = parts.set(drivername="postgresql+psycopg")
+            options = {"connect_args": {"connect_timeout": 10}, "pool_pre_ping": True}
+        else:
+            raise Misuse(
+                f"a database of the kind {parts.get_backend_name()!r} is not known here; use sqlite or postgresql"
+            )
+        self._writer = create_engine(parts, poolclass=QueuePool, pool_size=1, max_overflow=0, **options)
+        self._reader = create_engine(parts, poolclass=QueuePool, pool_size=READERS, max_overflow=READERS, **options)
+        if parts.get_backend_name() == "sqlite":
+            _prepare_sqlite(self._writer, begin="BEGIN IMMEDIATE", query_only=False)
+            _prepare_sqlite(self._reader, begin="BEGIN", query_only=True)
+        else:
+            _prepare_postgresql(self._writer, self._reader)
+        try:
+            with self.write() as tx:
+                bring_up_to_date(tx)
+        except DBAPIError as error:
+            self.close()
+            why = f"{self.name} cannot be opened as a database ({str(error.orig).splitlines()[0]})"
+            raise (Misuse(f"{why}: restore it") if parts.get_backend_name() == "sqlite" else Unavailable(why)) from None
         except BaseException:
             self.close()
             raise
 
-    def _create(self) -> None:
-        """Tables and triggers, and the schema version they belong to. Refuses a database of another version."""
-        bootstrap = create_engine(f"sqlite:///{self.path}", poolclass=NullPool)
-        try:
-            with bootstrap.connect() as conn:
-                conn.exec_driver_sql("PRAGMA journal_mode=WAL")
-            SQLModel.metadata.create_all(bootstrap)
-        except DatabaseError as error:
-            raise Misuse(f"{self.path} cannot be opened as a database ({error.orig}): restore it") from None
-        finally:
-            bootstrap.dispose()
-        with self.write() as conn:
-            for name, when, why in _REFUSALS:
-                refusal = f"BEFORE {when} BEGIN SELECT RAISE(ABORT, '{why}'); END"
-                conn.exec_driver_sql(f"CREATE TRIGGER IF NOT EXISTS {name} {refusal}")
-            self._settle(conn, "schema", SCHEMA_VERSION)
+    @classmethod
+    def at(cls, path: Path) -> "Database":
+        """The SQLite database in a file."""
+        return cls(f"sqlite:///{path}")
+
+    def hold(self) -> None:
+        """Claim the database for the running node, until `close`. On SQLite the lock of the data directory does it. Raises InUse."""
+        if self._writer.dialect.name == "sqlite" or self._holder is not None:
+            return
+        holder = self._reader.connect()
+        if not holder.exec_driver_sql(f"SELECT pg_try_advisory_lock({_NODE_LOCK})").scalar():
+            holder.close()
+            raise InUse(f"another process runs a node on the database {self.name}")
+        holder.commit()
+        self._holder = holder
 
     def claim(self, **settings: str) -> None:
         """Settings that must never change under this data. Raises Misuse where they differ from what stands here."""
-        with self.write() as conn:
+        with self.write() as tx:
             for name, value in settings.items():
-                self._settle(conn, name, value)
-
-    def _settle(self, conn: Transaction, name: str, value: str) -> None:
-        stands = conn.execute(select(SETTING.c.value).where(SETTING.c.name == name)).scalar()
-        if stands is None:
-            conn.execute(SETTING.insert().values(name=name, value=value))
-        elif stands != value:
-            raise Misuse(f"the database {self.path} was made for {name} {stands!r}, this node is set up for {value!r}")
+                stands = tx.execute(select(SETTING.c.value).where(SETTING.c.name == name)).scalar()
+                if stands is None:
+                    tx.execute(SETTING.insert().values(name=name, value=value))
+                elif stands != value:
+                    raise Misuse(
+                        f"the database {self.name} was made for {name} {stands!r}, this node is set up for {value!r}"
+                    )
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """The one write transaction of this process. Leaving the block without an error is the commit."""
-        with self._lock, self._writer.begin() as conn:
-            yield conn
+        with self._lock, self._writer.begin() as tx:
+            yield tx
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A snapshot: everything read inside one block belongs together."""
-        with self._reader.begin() as conn:
-            yield conn
+        with self._reader.begin() as tx:
+            yield tx
 
     def close(self) -> None:
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
         self._reader.dispose()
         self._writer.dispose()
 
 
-def _prepare(engine: Engine, *, begin: str, query_only: bool) -> None:
+def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
     """Take transactions out of the driver's hands: it would begin them late and without the write lock."""
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA recursive_triggers=ON")  # else INSERT OR REPLACE deletes a row past its triggers
@@ -119,3 +134,24 @@ def _prepare(engine: Engine, *, begin: str, query_only: bool) -> None:
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _prepare_postgresql(writer: Engine, reader: Engine) -> None:
+    """Writers queue behind one advisory lock, so that each sees what the one before committed; readers get a snapshot."""
+
+    @event.listens_for(writer, "connect")
+    def connect_writer(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = on")
+        connection.commit()
+
+    @event.listens_for(reader, "connect")
+    def connect_reader(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_isolation = 'repeatable read'")
+            cursor.execute("SET default_transaction_read_only = on")
+        connection.commit()
+
+    @event.listens_for(writer, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")

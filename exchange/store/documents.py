@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, Committer, commit
 from exchange.core.jsonfields import is_digest
 from exchange.errors import Malformed, NotFound, TooLarge
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.upsert import keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ def hold(tx: Transaction, arrival: Arrival) -> None:
         arrival.incoming.settle()
     key = bytes.fromhex(arrival.commitment)
     row = {"commitment": key, "name": arrival.name, "size": arrival.size, "content": arrival.content}
-    tx.execute(upsert(tables.DOCUMENT).values(row).on_conflict_do_nothing())
-    tx.execute(upsert(tables.OPENING).values(commitment=key, key=arrival.opening).on_conflict_do_nothing())
+    keep(tx, tables.DOCUMENT, row)
+    keep(tx, tables.OPENING, {"commitment": key, "key": arrival.opening})
     tx.execute(update(tables.SLOT).where(tables.SLOT.c.commitment == key).values(held=True, missing_since=None))
 
 

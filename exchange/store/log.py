@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from exchange.core.checkpoint import Checkpoint
 from exchange.core.merkle import (
@@ -27,6 +26,7 @@ from exchange.core.tiles import TILE_HEIGHT, TILE_WIDTH, TilePath, format_bundle
 from exchange.errors import LogStopped, NotFound
 from exchange.store import tables
 from exchange.store.database import Database, Transaction
+from exchange.store.upsert import keep, put
 
 MAX_PROMISED = 16  # checkpoints of one log that are kept without their entries
 
@@ -101,7 +101,7 @@ def add_log(tx: Transaction, *, origin: str, participant: str, ordinal: int, vke
         "size": 0,
         "stored": 0,
     }
-    tx.execute(upsert(tables.LOG).values(row).on_conflict_do_nothing())
+    keep(tx, tables.LOG, row)
     return log_of(tx, origin)
 
 
@@ -147,11 +147,7 @@ def _extend(tx: Transaction, log_id: int, start: int, hashes: list[bytes]) -> No
             old = _tile(tx, log_id, level, index, low - index * TILE_WIDTH) if low > index * TILE_WIDTH else b""
             whole = old + b"".join(fresh)
             row = {"log_id": log_id, "level": level, "index": index, "hashes": whole}
-            tx.execute(
-                upsert(tables.TILE)
-                .values(row)
-                .on_conflict_do_update(index_elements=["log_id", "level", "index"], set_={"hashes": whole})
-            )
+            put(tx, tables.TILE, row)
             if len(whole) == TILE_WIDTH * HASH_SIZE:
                 above.append(root_of([whole[at : at + HASH_SIZE] for at in range(0, len(whole), HASH_SIZE)]))
         start, hashes, level = start // TILE_WIDTH, above, level + 1
@@ -183,11 +179,10 @@ def reader(tx: Transaction, log: LogState, size: int) -> HashReader:
 def keep_checkpoint(tx: Transaction, log: LogState, size: int, root: bytes, note: bytes, seen: datetime) -> None:
     """Keep a signed checkpoint; the table refuses a second one of the same size. Seen again, it is nothing new."""
     row = {"log_id": log.id, "size": size, "root": root, "note": note, "seen": seen.isoformat()}
-    tx.execute(
-        upsert(tables.CHECKPOINT).values(row).on_conflict_do_nothing()
-        if not log.own
-        else insert(tables.CHECKPOINT).values(row)
-    )
+    if log.own:
+        tx.execute(insert(tables.CHECKPOINT).values(row))
+    else:
+        keep(tx, tables.CHECKPOINT, row)
 
 
 def kept_checkpoint(tx: Transaction, log: LogState, size: int) -> tuple[bytes, bytes] | None:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.upsert import put
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +36,4 @@ def note_contact(tx: Transaction, participant: str, at: datetime, error: str | N
         "error": error,
         "failures": 0 if error is None else (before.failures if before else 0) + 1,
     }
-    tx.execute(upsert(tables.PEER).values(row).on_conflict_do_update(index_elements=["participant"], set_=row))
+    put(tx, tables.PEER, row)

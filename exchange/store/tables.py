@@ -3,7 +3,7 @@
 Hashes and ids are raw 32 bytes. Times are ISO 8601 UTC text, as they are shown.
 """
 
-from sqlalchemy import Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -17,8 +17,8 @@ class Log(SQLModel, table=True):
     ordinal: int
     vkey: str
     own: bool
-    size: int = 0
-    stored: int = 0
+    size: int = Field(default=0, sa_type=BigInteger)
+    stored: int = Field(default=0, sa_type=BigInteger)
     halted: str | None = None
 
 
@@ -27,7 +27,7 @@ class Checkpoint(SQLModel, table=True):
 
     __tablename__ = "checkpoint"
     log_id: int = Field(primary_key=True, foreign_key="log.id")
-    size: int = Field(primary_key=True)
+    size: int = Field(primary_key=True, sa_type=BigInteger)
     root: bytes = Field(sa_type=LargeBinary)
     note: bytes = Field(sa_type=LargeBinary)
     seen: str
@@ -38,7 +38,7 @@ class Entry(SQLModel, table=True):
 
     __tablename__ = "entry"
     log_id: int = Field(primary_key=True, foreign_key="log.id")
-    index: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
     id: bytes | None = Field(default=None, sa_type=LargeBinary)
     envelope: bytes = Field(sa_type=LargeBinary)
     verdict: str
@@ -57,7 +57,7 @@ class Tile(SQLModel, table=True):
     __tablename__ = "tile"
     log_id: int = Field(primary_key=True, foreign_key="log.id")
     level: int = Field(primary_key=True)
-    index: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
     hashes: bytes = Field(sa_type=LargeBinary)
 
 
@@ -68,7 +68,7 @@ class Submission(SQLModel, table=True):
     seq: int | None = Field(default=None, primary_key=True)
     id: bytes = Field(sa_type=LargeBinary, unique=True)
     log_id: int = Field(foreign_key="log.id")
-    index: int
+    index: int = Field(sa_type=BigInteger)
     participant: str
     form: str
     version: int
@@ -96,7 +96,7 @@ class Slot(SQLModel, table=True):
 
     __tablename__ = "slot"
     log_id: int = Field(primary_key=True, foreign_key="log.id")
-    index: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
     slot: str = Field(primary_key=True)
     ordinal: int
     commitment: bytes = Field(sa_type=LargeBinary, index=True)
@@ -114,7 +114,7 @@ class Document(SQLModel, table=True):
     __tablename__ = "document"
     commitment: bytes = Field(sa_type=LargeBinary, primary_key=True)
     name: str
-    size: int
+    size: int = Field(sa_type=BigInteger)
     content: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 

@@ -100,7 +100,7 @@ def test_a_parameter_at_fault_is_pointed_at(node: WorldNode) -> None:
 
 def change(node: WorldNode, how: str) -> None:
     """A hand in the database of the running node."""
-    with closing(sqlite3.connect(node.running.settings.database)) as db:
+    with closing(sqlite3.connect(node.running.settings.database_file)) as db:
         db.execute(how)
         db.commit()
 

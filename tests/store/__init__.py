@@ -26,7 +26,8 @@ class Books:
     def __init__(self, folder: Path, *codes: str, catalogue: Catalogue | None = None) -> None:
         self.folder = folder
         (folder / "data" / "documents").mkdir(parents=True)
-        self.db = Database(folder / "data" / "cbm.sqlite")
+        self.path = folder / "data" / "cbm.sqlite"
+        self.db = Database.at(self.path)
         self.participants = builders.participants(*map(builders.record, codes))
         self.catalogue = catalogue or Catalogue.from_files([])
         with self.db.write() as tx:

@@ -28,7 +28,7 @@ class Growing:
     """A log of tiny entries; the entry rows themselves, which others write, are left out."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.db = path, Database(path)
+        self.path, self.db = path, Database.at(path)
         self.leaves: list[bytes] = []
         with self.db.write() as tx:
             logs.add_log(tx, origin=ORIGIN, participant="XR", ordinal=0, vkey="v", own=True)
@@ -47,7 +47,7 @@ class Growing:
         return root
 
     def check_tiles(self) -> None:
-        with closing(sqlite3.connect(self.path)) as db:
+        with self.db.read() as db:
             audit._tiles(db, 1, ORIGIN, len(self.leaves), self.leaves)
 
 

@@ -1,0 +1,66 @@
+"""The schema in the database: brought up to date by migrations, and the rows that prove something made final.
+
+Alembic's own bookkeeping is used, but alembic itself is loaded only where there is something to do.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect
+
+from exchange.errors import Misuse
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+NEWEST = "0001"
+
+# No row that proves something is ever changed or removed: a bug, or a hand in the database, meets the engine's own refusal.
+REFUSALS = (
+    ("checkpoint_is_final", "checkpoint", "UPDATE", "", "a checkpoint never changes"),
+    ("checkpoint_stays", "checkpoint", "DELETE", "", "a checkpoint is never deleted"),
+    ("entry_is_final", "entry", 'UPDATE OF envelope, "index", log_id', "", "an entry never changes"),
+    ("entry_stays", "entry", "DELETE", "", "an entry is never deleted"),
+    ("log_never_shrinks", "log", "UPDATE OF size", "NEW.size < OLD.size", "a log never shrinks"),
+)
+
+
+def bring_up_to_date(conn: Connection) -> None:
+    """Run the migrations that are missing, in the caller's transaction. Raises Misuse for a database of a newer program."""
+    stands = version(conn)
+    if stands == NEWEST:
+        return
+    from alembic import command  # here: a tenth of a second that no ordinary start should pay
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise Misuse(
+            f"the database was written by a newer program (schema {stands}); this one knows schema {NEWEST}"
+        ) from None
+
+
+def version(conn: Connection) -> str | None:
+    """The schema that stands in the database; None for an empty one."""
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    found = conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if found is None else str(found)
+
+
+def make_final(conn: Connection) -> None:
+    """The triggers behind `REFUSALS`, in the words of the engine at hand."""
+    for name, table, when, condition, why in REFUSALS:
+        unless = f" WHEN ({condition})" if condition else ""
+        if conn.dialect.name == "sqlite":
+            conn.exec_driver_sql(
+                f"CREATE TRIGGER {name} BEFORE {when} ON {table}{unless} BEGIN SELECT RAISE(ABORT, '{why}'); END"
+            )
+            continue
+        body = f"BEGIN RAISE EXCEPTION '{why}'; END"
+        conn.exec_driver_sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+        conn.exec_driver_sql(
+            f"CREATE TRIGGER {name} BEFORE {when} ON {table} FOR EACH ROW{unless} EXECUTE FUNCTION {name}()"
+        )
