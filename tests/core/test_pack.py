@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from exchange.core import pack as module
 from exchange.core.document import MAX_DOCUMENT, Document
 from exchange.core.dsse import MAX_ENVELOPE
-from exchange.core.pack import MAX_DOCUMENTS, MAX_PACK, MAX_RECEIPT, Pack, format_pack, parse_pack
+from exchange.core.pack import MAX_DOCUMENTS, MAX_PACK, Pack, format_pack, parse_pack
+from exchange.core.receipt import MAX_RECEIPT
 from exchange.errors import Malformed, TooLarge
 from tests.core import flipped
 from tests.core.test_document import HOSTILE
