@@ -12,6 +12,10 @@ PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3; do \
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
+# What runs on PostgreSQL too: the door, the registry, verdicts and histories of whole federations.
+ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/node/test_series.py tests/node/test_submit.py \
+	tests/federation/test_verdicts.py tests/federation/test_agreement.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -28,6 +32,7 @@ run: $(VENV)/.project ## one node, kept in .run/XR, on http://127.0.0.1:8750
 	$(BIN)/cbm node run .run/XR
 
 test: lint ## everything that is checked before a change goes in
+	$(BIN)/pytest -q -n auto --dist worksteal --engine postgresql $(ON_BOTH)
 	$(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(VENV)/.dev ## style, types and floors only

@@ -3,8 +3,10 @@
 `make test` runs what runs a node once on SQLite and once more here (`pytest --engine postgresql`).
 """
 
+import atexit
 import itertools
 import os
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,7 @@ _numbers = itertools.count(1)
 @cache
 def _server() -> Any:
     folder = Path(tempfile.mkdtemp(prefix="cbm-postgres-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)

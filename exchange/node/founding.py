@@ -137,4 +137,5 @@ pull_every = {settings.pull_every}                 # seconds between visits to t
 pull_at_start = {str(settings.pull_at_start).lower()}
 peer_timeout = {settings.peer_timeout}                # seconds for one visit
 log_level = "{settings.log_level}"
+# database = "postgresql://..."   # instead of the SQLite file in data/; with a password, give it as CBM_DATABASE
 '''
