@@ -23,6 +23,7 @@ from exchange.node.founding import read_participants
 from exchange.node.keyfile import open_key
 from exchange.resources import form_files
 from exchange.store import log as logs
+from exchange.store.ahead import ahead, mark_ahead
 from exchange.store.database import Database
 from exchange.store.documents import DocumentFolder
 from exchange.store.fitting import judge_unknown
@@ -79,6 +80,10 @@ class Node:
             participants=lambda: self.participants,
             catalogue=self.catalogue,
         )
+        with self.db.read() as tx:
+            seen, held = ahead(tx), logs.log_of(tx, self.origin).size
+        if seen > held:  # told so before, and nobody may be there now to tell it again
+            self._stop_as_old_copy("another node was seen to hold", seen, held)
 
     def _open_log(self) -> None:
         """Rebuild the tree from the entries and compare it with what was signed last."""
@@ -128,13 +133,17 @@ class Node:
                 theirs.size, logs.reader(tx, log, theirs.size)
             )
         if theirs.size > log.size:
-            self.appender.stop(
-                f"{witness} holds our log at size {theirs.size}, this database ends at {log.size}: it is an old copy; recover before going on"
-            )
+            with self.db.write() as tx:
+                mark_ahead(tx, theirs.size)
+            self._stop_as_old_copy(f"{witness} holds", theirs.size, log.size)
         elif not agrees:
             self.appender.stop(
                 f"{witness} holds another tree of size {theirs.size} under our own key: two nodes have signed this log"
             )
+
+    def _stop_as_old_copy(self, who: str, theirs: int, ours: int) -> None:
+        what = f"{who} our log at size {theirs}, this database ends at {ours}"
+        self.appender.stop(f"{what}: it is an old copy, and signing on would fork the log; restore a newer one")
 
     def close(self) -> None:
         self.appender.close()

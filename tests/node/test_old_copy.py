@@ -140,3 +140,19 @@ def test_the_first_reason_stands(tmp_path: Path) -> None:
         node.appender.stop("the first")
         node.appender.stop("the second")
         assert world["XR"].get("/readyz").json()["reason"] == "the first"
+
+
+def test_an_old_copy_remembers_what_it_was_told_when_nobody_is_there_to_tell_it_again(tmp_path: Path) -> None:
+    with World(tmp_path, "XR", "XA") as world:
+        xr, xa = world["XR"], world["XA"]
+        xr.publish()
+        backup = Backup(xr)
+        xr.publish()
+        world.pull()
+        backup.restore()
+        assert_stopped(xr, "XA holds our log at size 2")
+        xa.fault = down
+        xr.stop()
+        xr.start()
+        assert_stopped(xr, "another node was seen to hold our log at size 2, this database ends at 1")
+        xa.fault = None
