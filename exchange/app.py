@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from exchange import __version__
-from exchange.api import alerts, contacts, documents, log, node, participants, problems, submissions
+from exchange.api import alerts, contacts, documents, log, metrics, node, participants, problems, submissions
 from exchange.api.marks import Marked
 from exchange.api.room import Room
 from exchange.config import Settings
@@ -25,6 +25,7 @@ from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
 from exchange.node.node import Clock, Node, utc_now
+from exchange.node.recovery import Recovery
 
 _logger = logging.getLogger("exchange.app")
 
@@ -32,7 +33,14 @@ _logger = logging.getLogger("exchange.app")
 class Exchange:
     """A node with its door, its visits and its timer. `start()` may be left out by a test that drives the rounds itself."""
 
-    def __init__(self, settings: Settings, clock: Clock = utc_now, client_for: Callable[[], Any] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock = utc_now,
+        client_for: Callable[[], Any] | None = None,
+        *,
+        alone: bool = False,
+    ) -> None:
         self.settings = settings
         self.node = Node(settings, clock)
         try:
@@ -52,7 +60,7 @@ class Exchange:
             self.app = build_app(Room(self.node, self.pull_now, self.token))
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
-            self.rounds.first_look()
+            self.recovery = Recovery(self.node, self.rounds.first_look, alone=alone)
             self.node.appender.start()
         except BaseException:
             self.node.close()
@@ -89,13 +97,19 @@ class Exchange:
 
     def pull_now(self) -> list[dict[str, Any]]:
         """One round, for a person who asked."""
-        self._refresh_records()
+        self._before_round()
         return [asdict(visit) for visit in self.rounds.run()]
 
     def pull_round(self, *, everybody: bool = False) -> list[Visit]:
         """One round as the timer runs it."""
-        self._refresh_records()
+        self._before_round()
         return self.rounds.run(pause=self.settings.pull_every, everybody=everybody)
+
+    def _before_round(self) -> None:
+        """Raises LogStopped where the disk has no room for what a round may bring."""
+        self._refresh_records()
+        self.recovery.ask_again()
+        self.node.space.check()
 
     def start(self) -> None:
         self._timer.start()
@@ -139,6 +153,7 @@ def build_app(room: Room) -> FastAPI:
         contacts.router,
         participants.router,
         alerts.router,
+        metrics.router,
     ):
         app.include_router(router)
     problems.install(app)
@@ -156,10 +171,14 @@ def _write_token(path: Path) -> str:
 
 
 def serve(
-    settings: Settings, on_ready: Callable[[], None] = lambda: None, sockets: list[socket.socket] | None = None
+    settings: Settings,
+    on_ready: Callable[[], None] = lambda: None,
+    sockets: list[socket.socket] | None = None,
+    *,
+    alone: bool = False,
 ) -> None:
     """Run the node until it is told to stop (SIGTERM, SIGINT), on `sockets` where they are bound already; `on_ready` once it answers."""
-    exchange = Exchange(settings)
+    exchange = Exchange(settings, alone=alone)
     try:
         listening = sockets or [_listen(settings)]
         config = uvicorn.Config(

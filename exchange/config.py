@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     pull_at_start: bool = True
     peer_timeout: float = Field(default=30.0, ge=1.0, le=600.0)
     database: SecretStr | None = None
+    min_free_mb: int = Field(default=200, ge=0, le=1_000_000)  # below it on the disk, the node only reads
+    metrics_public: bool = False  # /metrics for everybody, and not for this machine alone
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("participant")

@@ -90,9 +90,10 @@ def readyz(node: NodeDep, response: Response) -> dict[str, str | None]:
     """The node reads and appends; where it only reads, 503 and the reason."""
     with node.db.read() as tx:
         logs.log_of(tx, node.origin)
-    if node.appender.stopped is not None:
+    why = node.appender.refusing
+    if why is not None:
         response.status_code = 503
-        return {"status": "reading only", "reason": node.appender.stopped}
+        return {"status": "reading only", "reason": why}
     return {"status": "ready", "reason": None}
 
 

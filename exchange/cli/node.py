@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import ValidationError
 
-from exchange.cli.options import Directory
+from exchange.cli.options import Alone, Directory
 from exchange.cli.output import answer, say
 from exchange.config import Settings, first_fault, read_settings
 from exchange.core.keys import Kind
@@ -72,12 +72,12 @@ def init(
 
 
 @app.command("run")
-def run(directory: Directory) -> None:
+def run(directory: Directory, alone: Alone = False) -> None:
     """Run the node in DIR until it is stopped. Prints its address once it answers."""
     from exchange.app import serve  # here, so that the other verbs start without a web server's half second
 
     settings = read_settings(directory)
-    serve(settings, on_ready=lambda: _ready(settings, directory))
+    serve(settings, on_ready=lambda: _ready(settings, directory), alone=alone)
 
 
 def _ready(settings: Settings, directory: Path) -> None:

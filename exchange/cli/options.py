@@ -57,6 +57,12 @@ OwnNode = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on one line, for machines.")]
+Alone = Annotated[
+    bool,
+    typer.Option(
+        "--alone", help="Once, for a restored node whose peers are gone: go on without asking them; it stays on record."
+    ),
+]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of the node.")]
 Ident = Annotated[str, typer.Argument(metavar="ID", help="The id of a submission.", callback=_id)]
 Update = Annotated[

@@ -8,6 +8,10 @@ import typer
 from exchange import __version__
 from exchange.cli import (
     alerts,
+    audit,
+    backup,
+    check,
+    close,
     contacts,
     demo,
     federation,
@@ -17,6 +21,8 @@ from exchange.cli import (
     node,
     pack,
     pull,
+    refill,
+    restore,
     show,
     sign,
     submit,
@@ -35,6 +41,11 @@ app = typer.Typer(
 app.add_typer(node.app, name="node")
 app.add_typer(key.app, name="key")
 app.add_typer(federation.app, name="federation")
+node.app.command("check")(check.check)
+node.app.command("backup")(backup.backup)
+node.app.command("restore")(restore.restore)
+node.app.command("refill")(refill.refill)
+key.app.command("close")(close.close)
 app.command("demo")(demo.demo)
 app.command("new")(new.new)
 app.command("sign")(sign.sign)
@@ -46,6 +57,7 @@ app.command("show")(show.show)
 app.command("pack")(pack.pack)
 app.command("verify")(verify.verify)
 app.command("alerts")(alerts.alerts)
+app.command("audit")(audit.audit)
 
 
 def _version(wanted: bool) -> None:

@@ -111,6 +111,11 @@ class PeerLog:
             for chunk in self._chunks(response, MAX_DOCUMENT):
                 write(chunk)
 
+    def ask(self, path: str) -> tuple[int, str, bytes]:
+        """Any small answer as it is: its status, the clock of the peer (its Date), the body."""
+        with self._stream(path, {}) as response:
+            return response.status_code, response.headers.get("date", ""), b"".join(self._chunks(response, MAX_LINE))
+
     def _get(self, path: str, limit: int, headers: dict[str, str] | None = None) -> tuple[bytes, httpx.Response]:
         """`headers` are the conditions under which the answer may be 304 Not Modified."""
         with self._stream(path, headers or {}) as response:

@@ -126,6 +126,7 @@ class Puller:
 
     def _store(self, peer: PeerLog, log: LogState, run: list[bytes], root: bytes, head: Checkpoint, note: bytes) -> int:
         """Judge a run and make it durable, with the documents that came and, when it is the last, the head."""
+        self.files.check_space()
         participants, now = self.participants(), self.clock()
         verdicts = [admit(entry, log.origin, index, participants) for index, entry in enumerate(run, log.stored)]
         arrivals = collect(peer, self.files, log, verdicts)

@@ -68,6 +68,8 @@ class Appender:
         self._queue: queue.Queue[_Candidate | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
         self.stopped: str | None = None
+        self.held: list[Callable[[], str | None]] = []  # each may have a reason to wait, which passes
+        self.commits = 0
 
     def start(self) -> None:
         """Sign the empty tree if nothing was ever signed, then take submissions; a lost database may be why nothing stands here."""
@@ -83,6 +85,21 @@ class Appender:
             self.stopped = why
             _logger.error("the log takes no more entries: %s", why)
 
+    @property
+    def refusing(self) -> str | None:
+        """Why nothing is taken now: what stopped the log for good, or what holds it for a while."""
+        return self.stopped or next(filter(None, (why() for why in self.held)), None)
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    def check(self) -> None:
+        """Raises LogStopped where nothing is taken now."""
+        why = self.refusing
+        if why is not None:
+            raise LogStopped(f"this node takes no submissions now: {why}")
+
     def close(self) -> None:
         """Finish what is queued, then end the thread; what comes later is told so and does not wait for ever."""
         if self._thread.is_alive():
@@ -96,8 +113,7 @@ class Appender:
 
     def submit(self, admitted: Admitted, arrivals: tuple[Arrival, ...], participants: Participants) -> Future[Recorded]:
         """Queue a submission that passed the door under `participants`. Raises LogStopped at once where nothing is appended."""
-        if self.stopped is not None:
-            raise LogStopped(f"this node takes no submissions now: {self.stopped}")
+        self.check()
         candidate = _Candidate(admitted, arrivals, participants)
         candidate.outcome.set_running_or_notify_cancel()  # whoever stops waiting does not take it out of the queue
         try:
@@ -129,6 +145,7 @@ class Appender:
                 what = str(error) if isinstance(error, ExchangeError) else type(error).__name__
                 self.stop(f"a commit failed ({what}); restart the node, which begins from what is on disk")
             else:
+                self.commits += 1
                 for candidate, answer in zip(batch, answers, strict=True):
                     if isinstance(answer, ExchangeError):
                         candidate.outcome.set_exception(answer)

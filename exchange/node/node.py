@@ -21,12 +21,13 @@ from exchange.errors import ExchangeError, InUse, LogStopped, Malformed, Misuse
 from exchange.node.appender import Appender
 from exchange.node.founding import read_participants
 from exchange.node.keyfile import open_key
+from exchange.node.space import MEGABYTE, Space
 from exchange.resources import form_files
 from exchange.store import log as logs
-from exchange.store.ahead import ahead, mark_ahead
 from exchange.store.database import Database
 from exchange.store.documents import DocumentFolder
 from exchange.store.fitting import judge_unknown
+from exchange.store.restored import mark_ahead
 from exchange.trust.participants import Participants
 
 Clock = Callable[[], datetime]
@@ -60,6 +61,8 @@ class Node:
             self.db.hold()
             self.db.claim(participant=settings.participant, federation=settings.federation)
             self.files = DocumentFolder(settings.documents)
+            self.space = Space((settings.documents, settings.documents.parent), settings.min_free_mb * MEGABYTE)
+            self.files.check_space = self.space.check
             self.participants = Participants(settings.federation, False, {})
             self._open_log()  # 4
             with self.db.write() as tx:
@@ -80,10 +83,7 @@ class Node:
             participants=lambda: self.participants,
             catalogue=self.catalogue,
         )
-        with self.db.read() as tx:
-            seen, held = ahead(tx), logs.log_of(tx, self.origin).size
-        if seen > held:  # told so before, and nobody may be there now to tell it again
-            self._stop_as_old_copy("another node was seen to hold", seen, held)
+        self.appender.held.append(self.space.why)
 
     def _open_log(self) -> None:
         """Rebuild the tree from the entries and compare it with what was signed last."""
@@ -135,15 +135,18 @@ class Node:
         if theirs.size > log.size:
             with self.db.write() as tx:
                 mark_ahead(tx, theirs.size)
-            self._stop_as_old_copy(f"{witness} holds", theirs.size, log.size)
+            self.appender.stop(self.outgrown(f"{witness} holds our log at size {theirs.size}", log.size))
         elif not agrees:
             self.appender.stop(
                 f"{witness} holds another tree of size {theirs.size} under our own key: two nodes have signed this log"
             )
 
-    def _stop_as_old_copy(self, who: str, theirs: int, ours: int) -> None:
-        what = f"{who} our log at size {theirs}, this database ends at {ours}"
-        self.appender.stop(f"{what}: it is an old copy, and signing on would fork the log; restore a newer one")
+    def outgrown(self, seen: str, size: int) -> str:
+        """Why nothing is signed on here, and what to do about it."""
+        return (
+            f"{seen}, this database ends at {size}: it is an old copy, and signing on would fork the log; stop the node, then "
+            f"restore a newer backup, or take back what the others hold with `cbm node refill {self.settings.directory}`"
+        )
 
     def close(self) -> None:
         self.appender.close()

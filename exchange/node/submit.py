@@ -41,6 +41,7 @@ class Submission:
         self.recorded = None if index is None else Recorded(self.admitted.id, index, new=False)
         self.statement: Statement = self.admitted.statement
         if self.recorded is None:  # what stands already is answered again, however late
+            node.appender.check()
             self._check_clock()  # 2
             self._check_form()  # 3
 

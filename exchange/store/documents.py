@@ -7,7 +7,7 @@ and never a row without its file.
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class DocumentFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.check_space: Callable[[], None] = lambda: None  # raises where the disk has no room for more
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -226,3 +227,11 @@ def count_missing(tx: Transaction) -> dict[int, int]:
         select(tables.SLOT.c.log_id, func.count()).where(tables.SLOT.c.held.is_(False)).group_by(tables.SLOT.c.log_id)
     )
     return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def in_files(tx: Transaction) -> Iterator[tuple[str, bytes]]:
+    """(commitment, opening) of every document that lies in a file."""
+    held, opening = tables.DOCUMENT.c, tables.OPENING.c
+    query = select(held.commitment, opening.key).join(tables.OPENING, opening.commitment == held.commitment)
+    for commitment, key in tx.execute(query.where(held.content.is_(None)).order_by(held.commitment)):
+        yield bytes(commitment).hex(), bytes(key)

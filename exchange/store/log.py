@@ -26,6 +26,7 @@ from exchange.core.tiles import TILE_HEIGHT, TILE_WIDTH, TilePath, format_bundle
 from exchange.errors import LogStopped, NotFound
 from exchange.store import tables
 from exchange.store.database import Database, Transaction
+from exchange.store.restored import mark_ahead
 from exchange.store.upsert import keep, put
 
 MAX_PROMISED = 16  # checkpoints of one log that are kept without their entries
@@ -211,6 +212,9 @@ def promised(tx: Transaction, log: LogState) -> list[Signed]:
 
 def promise(tx: Transaction, log: LogState, signed: Signed, seen: datetime) -> None:
     """Keep a checkpoint whose entries are not here: what was signed once binds, whether or not it is ever delivered."""
+    if log.own:
+        mark_ahead(tx, signed.size)  # an old copy, being filled again: it signs nothing until it holds that much
+        return
     # A log may sign as many as it likes and deliver none; each one kept is one more to compare at every visit.
     if len(promised(tx, log)) < MAX_PROMISED:
         keep_checkpoint(tx, log, signed.size, signed.root, signed.note, seen)
@@ -226,20 +230,30 @@ def rebuild(tx: Transaction, log: LogState) -> bytes:
 
     Raises LogStopped where entries, tiles and sizes do not belong together.
     """
-    frontier, tiles = Frontier(), dict[tuple[int, int], list[bytes]]()
-    for entry in entries(tx, log, 0, log.size):
+    frontier, root, unfinished = Frontier(), EMPTY_ROOT, dict[tuple[int, int], list[bytes]]()
+    for entry in entries(tx, log, 0, log.stored):
         for level, index, value in frontier.append(leaf_hash(entry)):
             if level % TILE_HEIGHT == 0:
-                tiles.setdefault((level // TILE_HEIGHT, index // TILE_WIDTH), []).append(value)
-    if not frontier.size == log.size == log.stored == _largest_kept(tx, log):
+                tile = (level // TILE_HEIGHT, index // TILE_WIDTH)
+                hashes = unfinished.setdefault(tile, [])
+                hashes.append(value)
+                if len(hashes) == TILE_WIDTH:  # compared as soon as it is whole, so that memory stays flat
+                    _same_tile(tx, log, tile, unfinished.pop(tile))
+        if frontier.size == log.size:
+            root = frontier.root()
+    if not (frontier.size == log.stored and log.size == _largest_kept(tx, log)):
         raise LogStopped(
             f"{log.origin} has {frontier.size} entries of {log.stored} and is said to end at {log.size};"
             f" the largest checkpoint signed is of size {_largest_kept(tx, log)}"
         )
-    for (level, index), hashes in tiles.items():
-        if _stored_tile(tx, log.id, level, index) != b"".join(hashes):
-            raise LogStopped(f"tile {level}/{index} of {log.origin} is not that of its entries")
-    return frontier.root()
+    for tile, hashes in unfinished.items():
+        _same_tile(tx, log, tile, hashes)
+    return root
+
+
+def _same_tile(tx: Transaction, log: LogState, tile: tuple[int, int], hashes: list[bytes]) -> None:
+    if _stored_tile(tx, log.id, *tile) != b"".join(hashes):
+        raise LogStopped(f"tile {tile[0]}/{tile[1]} of {log.origin} is not that of its entries")
 
 
 def _largest_kept(tx: Transaction, log: LogState) -> int:

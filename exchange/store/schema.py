@@ -22,10 +22,10 @@ REFUSALS = (
 )
 
 
-def bring_up_to_date(conn: Connection) -> None:
+def bring_up_to_date(conn: Connection, to: str = NEWEST) -> None:
     """Run the migrations that are missing, in the caller's transaction. Raises Misuse for a database of a newer program."""
     stands = version(conn)
-    if stands == NEWEST:
+    if stands == to:
         return
     from alembic import command  # here: a tenth of a second that no ordinary start should pay
     from alembic.config import Config
@@ -35,7 +35,7 @@ def bring_up_to_date(conn: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = conn
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError:
         raise Misuse(
             f"the database was written by a newer program (schema {stands}); this one knows schema {NEWEST}"

@@ -1,0 +1,72 @@
+"""The facts about a node that lie on its own machine: keys, disk, database, backup. Nothing is changed by looking."""
+
+import stat
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from exchange.config import Settings
+from exchange.errors import ExchangeError
+from exchange.node.checks import DAY
+from exchange.node.facts import KeyFacts, StoredFacts
+from exchange.node.founding import NODE_KEYS
+from exchange.node.keyfile import open_key
+from exchange.store.database import Transaction
+from exchange.store.figures import log_figures, unknown_forms
+from exchange.store.peers import PeerStatus, peer_statuses
+from exchange.store.restored import restored
+from exchange.store.schema import NEWEST, version
+from exchange.store.snapshot import snapshot
+from exchange.trust.participants import ParticipantRecord
+
+OVERDUE_AFTER: timedelta = DAY
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def key_facts(settings: Settings, record: ParticipantRecord | None) -> Iterator[KeyFacts]:
+    """Each key of the node: there, for nobody else to read, of its kind, and the one that the record names."""
+    known = set() if record is None else {key.public_key.raw for key in record.keys}
+    known |= set() if record is None else {log.vkey.raw for log in record.logs}
+    for kind, name in NODE_KEYS.items():
+        try:
+            key = open_key(settings.keys / name, kind=kind).key
+        except ExchangeError as error:
+            lost = "bring it back from the backup that was made with --with-keys"
+            yield KeyFacts(name, str(error), lost if not (settings.keys / name).exists() else error.next_step)
+            continue
+        if key.public.raw not in known:
+            step = f"{settings.peers} and {settings.keys} belong to different nodes: bring back what was changed"
+            yield KeyFacts(name, f"the record of {settings.participant} does not name it", step)
+        else:
+            yield KeyFacts(name, None, None)
+    if settings.keys.is_dir() and stat.S_IMODE(settings.keys.stat().st_mode) & 0o077:
+        yield KeyFacts("keys", "others on this machine may look into the folder", f"`chmod 700 {settings.keys}`")
+
+
+def database_facts(settings: Settings, now: datetime) -> tuple[str, StoredFacts | None, dict[str, PeerStatus]]:
+    """(schema, what is stored, how visits went). Only a database of this program's own schema is looked into. Raises NotFound, Unavailable."""
+    with snapshot(settings.database_url) as tx:
+        schema = version(tx) or ""
+        if schema != NEWEST:
+            return schema, None, {}
+        return schema, _stored(tx, settings.origin, now), peer_statuses(tx)
+
+
+def _stored(tx: Transaction, origin: str, now: datetime) -> StoredFacts:
+    figures = log_figures(tx, now - OVERDUE_AFTER)
+    return StoredFacts(
+        size=sum(log.size for log in figures if log.origin == origin),
+        forms_unknown=unknown_forms(tx),
+        owed=sum(log.owed for log in figures),
+        overdue=sum(log.overdue for log in figures),
+        waiting=sum(log.waiting for log in figures),
+        restored=restored(tx),
+    )

@@ -1,0 +1,48 @@
+"""The operator's year: what keeps a node alive beside other work, with real nodes, real databases, real disks."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from exchange.app import Exchange
+from exchange.config import read_settings
+from exchange.node.backup import back_up
+from exchange.node.manifest import Manifest
+from exchange.node.restore import Restored, restore
+from tests import engine
+from tests.postgres import fresh_database
+from tests.world import World, WorldNode
+
+
+def another_database() -> str | None:
+    """Where a restored node of this run keeps its data: None for the file in its folder."""
+    return fresh_database() if engine.name == "postgresql" else None
+
+
+def saved(node: WorldNode, target: Path, *, with_keys: bool = True) -> Manifest:
+    """A backup of a node, which may be running."""
+    return back_up(read_settings(node.directory), target, with_keys=with_keys, now=node.world.now)
+
+
+def brought_back(node: WorldNode, backup: Path, *, start: bool = True, alone: bool = False) -> Restored:
+    """The node's disk is gone; it comes back out of that backup."""
+    node.stop()
+    shutil.rmtree(node.directory)
+    made = restore(backup, node.directory, database=another_database(), keys=None, now=node.world.now)
+    if start:
+        started(node, alone=alone)
+    return made
+
+
+def started(node: WorldNode, *, alone: bool = False) -> Exchange:
+    world: World = node.world
+    settings = read_settings(node.directory)
+    node.exchange = Exchange(settings, world.clock, lambda: httpx.Client(transport=world.wire), alone=alone)
+    return node.exchange
+
+
+def snapshot_of(folder: Path) -> Mapping[str, bytes]:
+    """Every file under a folder, to see that nothing changed."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
