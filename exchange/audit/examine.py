@@ -1,0 +1,296 @@
+"""A run of entries of one log, examined: rows in, findings out, and what the whole needs of them besides.
+
+Pure: what is read comes in as rows, wherever from. Everything that follows from one entry alone is decided here; what
+takes several (the tree above a tile, series, repetitions) leaves here as small values, to be put together once
+all runs are done (tree.py, series.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exchange.audit.documents import OVERSIZED, Offered, Row, prove, why_not_named
+from exchange.audit.judgement import ADMITTED, REFUSED, WAITING, Judge, Judged, Law
+from exchange.audit.registry import FITS, MISFIT, NOT_HELD, NOT_KNOWN, Columns, columns_of, row_of, same_fitting
+from exchange.audit.series import (
+    ANSWERS,
+    COUNTS,
+    CURRENT,
+    DELIVERED,
+    IN_FORCE,
+    OPEN,
+    REPEATS,
+    UNSAID,
+    bucket_of,
+    pack_fact,
+)
+from exchange.audit.shape import MAX_SHAPES, Reading, Shape
+from exchange.audit.tree import hash_tile, why_unsigned
+from exchange.audit.work import ABSENT, MAX_FINDINGS, OPENED, UNDELIVERED, Outcome, Rows, Task, View
+from exchange.core.catalogue import Catalogue
+from exchange.core.form import judge
+from exchange.core.merkle import HASH_SIZE, leaf_hash
+from exchange.core.note import Vkey
+from exchange.core.tiles import TILE_WIDTH
+from exchange.errors import Malformed
+
+REPEATED = "duplicate-submission"
+COLUMNS = (
+    *("id", "participant", "form", "version", "obligations", "series", "issued", "period_start", "period_end"),
+    *("return_kind", "message", "status", "directory", "fits"),
+)
+_REGISTERED = 5  # where the columns of the registry begin in the row of an entry
+_FLAGS = _REGISTERED + len(COLUMNS)  # and where its two flags stand: current, in force
+
+
+class Examiner:
+    """Of one log. `closed`: the size and root at which its record ends it."""
+
+    def __init__(
+        self, number: int, vkey: Vkey, law: Law, closed: tuple[int, bytes] | None, catalogue: Catalogue, view: View
+    ) -> None:
+        self.number, self.vkey, self.closed, self.view = number, vkey, closed, view
+        self.judge = Judge(law).judge
+        self._catalogue = catalogue
+        self._columns: dict[Shape, Columns] = {}
+
+    def examine(self, task: Task, rows: Rows) -> Outcome:
+        """Every entry by itself; where one is missing it is named, and the tree goes on over what its tile says."""
+        run = _Run(self, task, rows)
+        for row in rows.entries:
+            run.take(row)
+        return run.finish()
+
+    def lose(self, task: Task, tiles: Mapping[int, bytes], error: Malformed) -> Outcome:
+        """What is left of a run that does not read: the tree goes on over what its tiles say."""
+        outcome = self.examine(task, Rows((), (), tiles, (), lambda commitment: iter(())))
+        outcome.findings, outcome.untold = [], 0
+        outcome.fault(max(task.start, task.fresh), "entry", f"nothing up to entry {task.end - 1} can be read: {error}")
+        return outcome
+
+    def columns(self, shape: Shape) -> Columns:
+        found = self._columns.get(shape)
+        if found is None:
+            if len(self._columns) >= MAX_SHAPES:
+                self._columns.clear()
+            found = self._columns[shape] = columns_of(shape, self._catalogue.named(shape.form))
+        return found
+
+
+class _Run:
+    def __init__(self, examiner: Examiner, task: Task, rows: Rows) -> None:
+        self._examiner, self._task, self._rows = examiner, task, rows
+        self._outcome = outcome = Outcome(task)
+        self._whole = examiner.view.whole
+        self._leaves: list[bytes] = []
+        self._at = task.start
+        self._documents = Offered(rows.documents, self._stray)
+        self._signed: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+        for signed in rows.checkpoints:
+            why = why_unsigned(signed, examiner.vkey)
+            if why is not None:
+                outcome.fault(signed.size, "checkpoint", why)
+            else:
+                self._signed[(signed.size - 1) // TILE_WIDTH].append((signed.size, signed.root))
+                outcome.sums["checkpoints"] += 1
+        if examiner.closed is not None and task.start < examiner.closed[0] <= task.end:
+            self._signed[(examiner.closed[0] - 1) // TILE_WIDTH].append(examiner.closed)
+
+    def take(self, row: Row) -> None:
+        index, envelope = row[0], row[1]
+        while self._at < index:
+            self._absent()
+        if type(envelope) is not bytes:
+            self._outcome.fault(index, "entry", f"an envelope is bytes, this is {type(envelope).__name__}")
+            envelope = b""
+        self._leaves.append(leaf_hash(envelope))
+        mine = self._documents.of(index)
+        if index >= self._task.fresh:
+            self._entry(row, envelope, mine)
+        self._advance()
+
+    def finish(self) -> Outcome:
+        while self._at < self._task.end:
+            self._absent()
+        if self._leaves:
+            self._tile()
+        self._documents.of(self._task.end)
+        self._outcome.sums["slots"] = self._documents.count
+        return self._outcome
+
+    def _stray(self, row: Row) -> None:
+        self._outcome.fault(row[0], "slot", f"a document {_short(row[1])} of an entry that is not there")
+
+    def _absent(self) -> None:
+        index = self._at
+        self._outcome.fault(index, "entry", "it is missing")
+        self._outcome.counts[ABSENT] += index >= self._task.fresh
+        start = index % TILE_WIDTH * HASH_SIZE
+        tile = self._rows.tiles.get(index // TILE_WIDTH, b"")
+        self._leaves.append(tile[start : start + HASH_SIZE].ljust(HASH_SIZE, b"\0"))
+        self._advance()
+
+    def _advance(self) -> None:
+        self._at += 1
+        if len(self._leaves) == TILE_WIDTH:
+            self._tile()
+            self._leaves = []
+
+    def _tile(self) -> None:
+        leaves, start = self._leaves, self._at - len(self._leaves)
+        number = start // TILE_WIDTH
+        stored = self._rows.tiles.get(number)
+        if stored != b"".join(leaves):
+            at, why = _differ(stored, leaves)
+            self._outcome.fault(start + at, "tile", f"tile 0/{number} {why}")
+        self._outcome.tiles.append((hash_tile(leaves, start, self._signed.get(number, ())), len(leaves)))
+
+    def _entry(self, row: Row, envelope: bytes, mine: Sequence[Row]) -> None:
+        """The verdict and the id; then, of what is admitted, its documents and its line in the registry."""
+        outcome, index, verdict, code = self._outcome, row[0], row[3], row[4]
+        judged = self._examiner.judge(envelope, index)
+        # That it repeats another is for its series to say; that it is refused for another reason besides changes nothing.
+        repeats = code == REPEATED and verdict == REFUSED and judged.id is not None
+        right = repeats or (verdict == judged.verdict and code == judged.code)
+        if not right:
+            detail = f"recorded as {_said(verdict, code)}, it is {_said(judged.verdict, judged.code)}"
+            outcome.fault(index, "verdict", detail)
+        if self._whole and row[2] != judged.id:
+            outcome.fault(index, "id", f"recorded under {_short(row[2])}, its payload has {_short(judged.id)}")
+        if judged.verdict == ADMITTED and not repeats:
+            self._admitted(row, judged, mine, right)
+            return
+        outcome.counts[WAITING if judged.verdict == WAITING and not repeats else REFUSED] += 1
+        if self._whole:
+            registered = row[_REGISTERED] is not None
+            outcome.sums["registered"] += registered
+            if right and (registered or mine):
+                outcome.fault(index, "registry", f"registered, or with documents, and {_said(verdict, code)}")
+        if judged.id is not None:
+            bits = COUNTS if judged.verdict == ADMITTED else OPEN if judged.verdict == WAITING else 0
+            self._keep(judged, bits | (REPEATS | UNSAID if repeats else 0), index)
+
+    def _keep(self, judged: Judged, bits: int, index: int, *more: Any) -> None:
+        ident, reading = judged.id, judged.reading
+        assert ident is not None  # noqa: S101 - what has none is not kept
+        series = columns = None
+        if reading is not None:
+            series, columns = reading.series, self._examiner.columns(reading.shape)
+        fact = pack_fact(ident, series, columns, self._examiner.number, index, bits, *more)
+        self._outcome.facts[bucket_of(fact)] += fact
+
+    def _admitted(self, row: Row, judged: Judged, mine: Sequence[Row], right: bool) -> None:
+        index, ident, reading, view = row[0], judged.id, judged.reading, self._examiner.view
+        assert ident is not None and reading is not None  # noqa: S101 - what is admitted has both
+        columns = self._examiner.columns(reading.shape)
+        delivered, fits, body = self._delivery(index, reading, columns, mine, right)
+        self._outcome.counts[OPENED if delivered else UNDELIVERED] += 1
+        bits = COUNTS | DELIVERED if delivered else COUNTS
+        if body is not None and fits == FITS and columns.form is not None and columns.form.directory:
+            bits |= ANSWERS
+        if not self._whole:
+            told = view.body(body) if body is not None and bits & ANSWERS else b""
+            self._keep(judged, bits, index, fits or NOT_HELD, view.listing(ident, reading, columns, index), told)
+            return
+        if row[_REGISTERED] is None:
+            bits |= UNSAID
+            if right:
+                self._outcome.fault(index, "registry", "admitted, and not in the registry")
+        else:
+            self._outcome.sums["registered"] += 1
+            # A body that is not the one committed to fits nothing; that is told of the document.
+            expected = row_of(ident, reading, columns, row[_FLAGS - 1] if fits is None else fits)
+            if row[_REGISTERED:_FLAGS] != expected:
+                self._compare(index, row[_REGISTERED:_FLAGS], expected)
+            if row[_FLAGS]:
+                bits |= CURRENT
+            if row[_FLAGS + 1]:
+                bits |= IN_FORCE
+        self._keep(judged, bits, index)
+
+    def _compare(self, index: int, found: Row, expected: Row) -> None:
+        for name, is_, should in zip(COLUMNS, found, expected, strict=True):
+            if name == "fits":
+                if type(is_) is not str or not same_fitting(is_, should):
+                    self._outcome.fault(index, "fits", f"recorded as {_short(is_)}, it is {_short(should)}")
+            elif is_ != should:
+                self._outcome.fault(index, "registry", f"{name} is {_short(is_)}, by its entry {_short(should)}")
+
+    def _delivery(
+        self, index: int, reading: Reading, columns: Columns, mine: Sequence[Row], right: bool
+    ) -> tuple[bool, str | None, bytes | None]:
+        """(every document there and proven, how the body fits, the body); no answer for a body that is there and not proven."""
+        slots = reading.shape.slots
+        fits: str | None
+        delivered, fits, body = True, FITS, None
+        if self._whole and right and len(mine) != len(slots):
+            detail = f"{len(mine)} documents are listed, its statement names {len(slots)}"
+            self._outcome.fault(index, "slot", detail)
+            right = False
+        for ordinal, slot in enumerate(slots):
+            commitment = reading.commitments[ordinal]
+            row = next((one for one in mine if one[1] == slot.slot), None)
+            if self._whole and right and row is None:
+                self._outcome.fault(index, "slot", f"{slot.slot} is not listed")
+            expected = (slot.slot, ordinal, commitment, slot.media_type, slot.language, slot.audience)
+            there = row is not None and (not self._whole or self._is_listed(row, expected)) and row[9] is not None
+            content = self._proven(row, commitment) if row is not None and there else None
+            if content is None:
+                delivered = False
+                if len(self._outcome.undelivered) < MAX_FINDINGS:
+                    self._outcome.undelivered.append((index, slot.slot, commitment.hex()))
+            if slot.slot == "body":
+                fits, body = (None if there and content is None else self._fitting(columns, content)), content
+        return delivered, fits, body
+
+    def _is_listed(self, row: Row, expected: Row) -> bool:
+        """Whether the row says of the document what the statement says; and told, whether it is held as it says."""
+        index, held, there = row[0], row[7], row[9] is not None
+        if row[1:7] != expected:
+            self._outcome.fault(index, "slot", f"{row[1]} is listed otherwise than its statement says")
+            return False
+        if bool(held) is not there:
+            said = "held, and is not there" if held else "missing, and is there"
+            self._outcome.fault(index, "slot", f"{row[1]} is listed as {said}")
+        return True
+
+    def _proven(self, row: Row, commitment: bytes) -> bytes | None:
+        index, slot, size, content = row[0], row[1], row[9], row[10]
+        length, why = prove(commitment, row, self._rows.pieces)
+        if why is not None:
+            self._outcome.fault(index, "document", f"{slot}: {why}")
+            return None
+        if length != size:
+            self._outcome.fault(index, "document", f"{slot}: it is said to have {_short(size)} bytes, and has {length}")
+        if (hostile := why_not_named(row[8])) is not None:
+            self._outcome.fault(index, "document", f"{slot}: {hostile}")
+        self._outcome.sums["documents"] += 1
+        return OVERSIZED if content is None else bytes(content)
+
+    def _fitting(self, columns: Columns, body: bytes | None) -> str:
+        if body is None:
+            return NOT_HELD
+        if columns.form is None:
+            return NOT_KNOWN
+        errors = judge(columns.form, body)
+        return FITS if not errors else f"{MISFIT}{errors[0].pointer or '/'}: {errors[0].detail}"
+
+
+def _differ(stored: bytes | None, leaves: Sequence[bytes]) -> tuple[int, str]:
+    """Where a tile first differs from its entries, and how."""
+    if type(stored) is not bytes:
+        return 0, "is missing" if stored is None else f"is {type(stored).__name__}, not bytes"
+    if len(stored) != len(leaves) * HASH_SIZE:
+        return 0, f"has {len(stored)} bytes, {len(leaves)} hashes were expected"
+    places = [at for at, leaf in enumerate(leaves) if stored[at * HASH_SIZE : (at + 1) * HASH_SIZE] != leaf]
+    others = f", and {len(places) - 1} others" if len(places) > 1 else ""
+    return places[0], f"has another hash than this entry{others}"
+
+
+def _said(verdict: Any, code: Any) -> str:
+    return f"{verdict}"[:40] if code is None else f"{verdict} ({code})"[:80]
+
+
+def _short(value: object) -> str:
+    text = value.hex() if isinstance(value, bytes) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
