@@ -213,6 +213,10 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in sockets or ():
+            # asyncio does it only for sockets that it made: head and body go out by themselves, and the second would wait
+            # 40 ms for the first to be acknowledged. Connections inherit it.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await super().startup(sockets)
         self._on_ready()
 
