@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from exchange import __version__
 from exchange.api import alerts, contacts, documents, log, metrics, node, participants, problems, submissions
 from exchange.api.marks import Marked
+from exchange.api.methods import Headed
+from exchange.api.parameters import only_known
 from exchange.api.room import Room
 from exchange.config import Settings
 from exchange.errors import ExchangeError, Misuse
@@ -142,6 +144,7 @@ def build_app(room: Room) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # one path for each thing: what is not there is a 404, never a redirect
         responses=problems.RESPONSES,
+        dependencies=[Depends(only_known)],
     )
     app.state.room = room
     # The log's routes stand first: they are asked for most, and by every peer.
@@ -157,7 +160,7 @@ def build_app(room: Room) -> FastAPI:
     ):
         app.include_router(router)
     problems.install(app)
-    app.middleware_stack = Marked(app.build_middleware_stack(), lambda: room.node.participants.live)
+    app.middleware_stack = Marked(Headed(app.build_middleware_stack()), lambda: room.node.participants.live)
     return app
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -23,9 +24,9 @@ def test_no_answer_waits_for_an_acknowledgement(tmp_path: Path) -> None:
             reader, writer = await asyncio.open_connection(*listener.getsockname())
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
-            [connection] = server.server_state.connections
-            transport: asyncio.Transport = connection.transport  # type: ignore[assignment]
-            kept = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            connections: set[Any] = server.server_state.connections
+            [connection] = connections
+            kept = connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             writer.close()
             await writer.wait_closed()
             server.should_exit = True

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from exchange import errors
 from exchange.api import shapes
+from exchange.api.methods import allowed
 from exchange.errors import ExchangeError, Malformed, NotFound
 
 MEDIA_TYPE = "application/problem+json"
@@ -97,7 +98,8 @@ def install(app: FastAPI) -> None:
             "detail": f"{request.method} {_path(request)}: {error.detail}",
             "next_step": "GET /openapi.json lists what this node answers.",
         }
-        return JSONResponse(body, error.status_code, NO_STORE | dict(error.headers or {}), MEDIA_TYPE)
+        headers = {"Allow": allowed(request)} if error.status_code == 405 else dict(error.headers or {})
+        return JSONResponse(body, error.status_code, NO_STORE | headers, MEDIA_TYPE)
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:

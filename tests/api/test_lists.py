@@ -50,8 +50,13 @@ def test_a_page_has_a_hundred_unless_less_is_asked_for(crowd: Crowd) -> None:
 @pytest.mark.parametrize("limit", ["0", "-1", "101", "1e2", "ten", "", "9" * 30, "1.5", "NaN", "0x10"])
 @pytest.mark.parametrize("path", [URL, "/v1/alerts", "/v1/entries/refused"])
 def test_a_limit_is_one_to_a_hundred(crowd: Crowd, path: str, limit: str) -> None:
-    answer = crowd.node.get(path, params={"limit": limit, "origin": crowd.node.origin})
+    answer = crowd.node.get(path, params={"limit": limit, **required(crowd).get(path, {})})
     assert refused(answer, 400, "malformed")["pointer"] == "/limit"
+
+
+def required(crowd: Crowd) -> dict[str, dict[str, str]]:
+    origin = {"origin": crowd.node.origin}
+    return {"/v1/entries/refused": origin, "/v1/entries/waiting": origin, "/v1/documents": {"participant": "XB"}}
 
 
 HUGE = [str(2**63 - 1), str(2**63), str(2**64), str(-(2**63) - 1), str(2**53), "9" * 4000, "-1"]
@@ -70,7 +75,7 @@ HUGE = [str(2**63 - 1), str(2**63), str(2**64), str(-(2**63) - 1), str(2**53), "
     ],
 )
 def test_a_number_that_no_reader_holds_is_refused(crowd: Crowd, path: str, name: str, number: str) -> None:
-    asked = {name: number, "origin": crowd.node.origin, "participant": "XB"}
+    asked = {name: number, **required(crowd).get(path, {})}
     assert refused(crowd.node.get(path, params=asked), 400, "malformed")["pointer"] == f"/{name}"
 
 
