@@ -34,7 +34,7 @@ def audit(directory: Path, participants: Participants, catalogue: Catalogue) -> 
     try:
         with engine.connect() as db:
             for log_id, origin, vkey, size, stored in _rows(db, "SELECT id, origin, vkey, size, stored FROM log"):
-                query = 'SELECT "index", id, envelope, verdict, code FROM entry WHERE log_id = :log ORDER BY "index"'
+                query = 'SELECT "index", key, envelope, verdict, code FROM entry WHERE log_id = :log ORDER BY "index"'
                 rows = _rows(db, query, log=log_id)
                 assert [row[0] for row in rows] == list(range(stored)), f"{origin}: indexes are not 0..{stored - 1}"
                 leaves = [leaf_hash(row[2]) for row in rows]
@@ -78,12 +78,12 @@ def _verdicts(
     db: Connection, log_id: int, origin: str, rows: Sequence[tuple[Any, ...]], participants: Participants
 ) -> None:
     seen: set[bytes] = set()
-    for index, ident, envelope, verdict, code in rows:
+    for index, key, envelope, verdict, code in rows:
         try:
             own = bytes.fromhex(submission_id(parse_envelope(envelope).payload))
         except Malformed:
             own = None
-        assert ident == own, f"{origin}: the id of entry {index}"
+        assert key == (None if own is None else _key(own)), f"{origin}: the key of entry {index}"
         expected: tuple[str, str | None]
         match admit(envelope, origin, index, participants):
             case _ if own in seen:  # whatever the door says: that may change with the records, and this must not
@@ -102,14 +102,25 @@ def _verdicts(
             seen.add(own)
 
 
+def _key(digest: bytes) -> int:
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
 def _documents(db: Connection, folder: Path) -> None:
     query = (
-        "SELECT d.commitment, d.size, d.content, o.key FROM document d JOIN opening o ON o.commitment = d.commitment"
+        "SELECT d.id, d.key, d.commitment, d.size, d.content, o.key FROM document d JOIN opening o ON o.document = d.id"
     )
-    for commitment, size, content, key in _rows(db, query):
+    held: dict[int, bytes] = {}
+    for number, key, commitment, size, content, opening in _rows(db, query):
         name = commitment.hex()
         data = content if content is not None else (folder / name[:2] / name).read_bytes()
-        assert len(data) == size and commit(key, data) == name, f"document {name}"
-    held = {row[0] for row in _rows(db, "SELECT commitment FROM document")}
-    for commitment, flag in _rows(db, "SELECT commitment, held FROM slot"):
-        assert bool(flag) == (commitment in held), f"slot of {commitment.hex()} says held={flag}"
+        assert len(data) == size and commit(opening, data) == name, f"document {name}"
+        assert key == _key(commitment), f"the key of document {name}"
+        held[number] = commitment
+    assert len(held) == len(set(held.values())), "a document is held twice"
+    assert [row[0] for row in _rows(db, "SELECT count(*) FROM document")] == [len(held)], "a document has no opening"
+    for commitment, key, document in _rows(db, "SELECT commitment, key, document FROM slot"):
+        assert key == _key(commitment), f"the key of a slot of {commitment.hex()}"
+        assert held.get(document) == (commitment if document is not None else None), f"slot of {commitment.hex()}"
+        if document is None:
+            assert commitment not in held.values(), f"{commitment.hex()} is held, and a slot says it is missing"

@@ -23,8 +23,8 @@ from exchange.core.note import format_vkey
 from exchange.federation.peer import PeerLog, open_client
 from exchange.federation.pull import Puller
 from exchange.node.keyfile import open_key
+from exchange.store import intake
 from exchange.store import log as logs
-from exchange.store import registry
 from exchange.trust.admission import admit
 from tests import key_named
 from tests.audit import audit
@@ -137,7 +137,7 @@ def sign_into(node: WorldNode, *entries: bytes) -> int:
             (entry, admit(entry, log.origin, at, inner.participants)) for at, entry in enumerate(entries, log.size)
         ]
         size, root = logs.append(tx, log, entries)
-        registry.enter(tx, log, log.size, judged, inner.catalogue, inner.clock())
+        intake.enter(tx, log, log.size, judged, inner.catalogue, inner.clock())
         logs.keep_checkpoint(tx, log, size, root, note_of(node, size, root), inner.clock())
         logs.advance(tx, log, size)
     return log.size

@@ -14,8 +14,9 @@ from exchange.errors import ExchangeError, Malformed
 OVERSIZED = bytes(SMALL_DOCUMENT + 1)  # stands for a content that lies apart: larger than any form takes
 
 Row = tuple[Any, ...]
-"""(index, slot, ordinal, commitment, media_type, language, audience, held, name, size, content, opening): size None where
-there is none, content None where it lies apart; ordinal to held None where only its node sees them."""
+"""(index, slot, ordinal, commitment, media_type, language, audience, held, name, size, content, opening), and from a database the
+keys by which slot and document are found: size None where there is none, content None where it lies apart; ordinal to held None
+where only its node sees them."""
 
 Pieces = Callable[[bytes], Iterator[bytes]]
 """The content of a document that lies apart, by its commitment. Raises Malformed where it does not read."""

@@ -155,8 +155,8 @@ class _Run:
         if not right:
             detail = f"recorded as {_said(verdict, code)}, it is {_said(judged.verdict, judged.code)}"
             outcome.fault(index, "verdict", detail)
-        if self._whole and row[2] != judged.id:
-            outcome.fault(index, "id", f"recorded under {_short(row[2])}, its payload has {_short(judged.id)}")
+        if self._whole and row[2] != _key(judged.id):
+            outcome.fault(index, "id", f"its payload has the id {_short(judged.id)}, and is not to be found by it")
         if judged.verdict == ADMITTED and not repeats:
             self._admitted(row, judged, mine, right)
             return
@@ -249,6 +249,8 @@ class _Run:
         if row[1:7] != expected:
             self._outcome.fault(index, "slot", f"{row[1]} is listed otherwise than its statement says")
             return False
+        if self._whole and (row[12] != _key(row[3]) or (there and row[13] != row[12])):
+            self._outcome.fault(index, "slot", f"{row[1]} is not to be found by its commitment")
         if bool(held) is not there:
             said = "held, and is not there" if held else "missing, and is there"
             self._outcome.fault(index, "slot", f"{row[1]} is listed as {said}")
@@ -289,6 +291,11 @@ def _differ(stored: bytes | None, leaves: Sequence[bytes]) -> tuple[int, str]:
 
 def _said(verdict: Any, code: Any) -> str:
     return f"{verdict}"[:40] if code is None else f"{verdict} ({code})"[:80]
+
+
+def _key(digest: bytes | None) -> int | None:
+    """What stands in an index for a hash: its first eight bytes, as a signed number."""
+    return None if digest is None else int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _short(value: object) -> str:

@@ -95,9 +95,7 @@ def fill(db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, cata
         came = _fetch(peer, files, log, first, end, wanted)
         if came:
             with db.write() as tx:
-                for arrival in came:
-                    documents.hold(tx, arrival)
-                judge_arrived(tx, [arrival.commitment for arrival in came], catalogue)
+                judge_arrived(tx, documents.hold(tx, came)[1], catalogue)
             found += len(came)
             start = first  # an answer has its bounds: where some came, more may come
         else:

@@ -17,11 +17,10 @@ from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, prove_ru
 from exchange.federation.findings import report_bad_entry, report_unproven
 from exchange.federation.heads import check_promises, contradicted, next_head
 from exchange.federation.peer import PeerLog
-from exchange.store import documents, registry
+from exchange.store import documents, intake
 from exchange.store import log as logs
 from exchange.store.database import Database
 from exchange.store.documents import DocumentFolder
-from exchange.store.fitting import judge_arrived
 from exchange.store.log import LogState, Signed
 from exchange.trust.admission import Refused, admit
 from exchange.trust.participants import Participants
@@ -137,13 +136,11 @@ class Puller:
                 verdicts = [
                     admit(entry, log.origin, index, participants) for index, entry in enumerate(run, log.stored)
                 ]
-            for arrival in arrivals:
-                documents.hold(tx, arrival)
             end, stored_root = logs.append(tx, log, run)
             if stored_root != root:
                 raise LogStopped(f"the tree of {log.origin} reads back differently from what was proven at size {end}")
-            recorded = registry.enter(tx, log, log.stored, list(zip(run, verdicts, strict=True)), self.catalogue, now)
-            judge_arrived(tx, [arrival.commitment for arrival in arrivals], self.catalogue)
+            judged = list(zip(run, verdicts, strict=True))
+            recorded = intake.enter(tx, log, log.stored, judged, self.catalogue, now, arrivals)
             if end == head.size:
                 logs.keep_checkpoint(tx, log, head.size, head.root, note, now)
                 logs.advance(tx, log, end)

@@ -12,8 +12,8 @@ from exchange.core.catalogue import Catalogue
 from exchange.core.note import format_vkey
 from exchange.errors import ExchangeError, RecordRefused
 from exchange.federation.findings import report_bad_entry
+from exchange.store import intake, registry
 from exchange.store import log as logs
-from exchange.store import registry
 from exchange.store.alerts import raise_alert
 from exchange.store.database import Database, Transaction
 from exchange.store.log import LogState
@@ -127,7 +127,7 @@ def _judge_listed(
             decided = admit(entry.envelope, log.origin, entry.index, participants)
             if verdict == "admitted" and isinstance(decided, Admitted):
                 continue
-            recorded = registry.rejudge(tx, log, entry.index, decided, catalogue, now)
+            recorded = intake.rejudge(tx, log, entry.index, decided, catalogue, now)
             if isinstance(recorded, Refused):
                 note = log.note or b""
                 report_bad_entry(tx, log, entry.index, entry.envelope, recorded.code, recorded.detail, note, now)

@@ -9,7 +9,7 @@ a restart begins from what is on disk (tlog.md section 6, rule 9).
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ from exchange.core.checkpoint import Checkpoint, sign_checkpoint
 from exchange.core.keys import PrivateKey
 from exchange.core.statement import MESSAGES_OF_A_SERIES, Statement
 from exchange.errors import ExchangeError, LogStopped, UnknownKey, UnknownSeries
-from exchange.store import documents, registry
+from exchange.store import intake
 from exchange.store import log as logs
 from exchange.store.database import Database, Transaction
 from exchange.store.documents import Arrival
@@ -48,6 +48,15 @@ class _Candidate:
     arrivals: tuple[Arrival, ...]
     participants: Participants
     outcome: Future[Recorded] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A submission of this batch at its index."""
+
+    index: int
+    admitted: Admitted
+    arrivals: tuple[Arrival, ...]
 
 
 class Appender:
@@ -159,45 +168,41 @@ class Appender:
         answers: list[Recorded | ExchangeError] = []
         with self._db.write() as tx:
             log = logs.log_of(tx, self._origin)
-            fresh: dict[str, tuple[int, Admitted]] = {}
+            standing = intake.standing(tx, log, {bytes.fromhex(candidate.admitted.id) for candidate in batch})
+            fresh: dict[str, _Placed] = {}
             for candidate in batch:
                 try:
-                    answers.append(self._place(tx, log, candidate, fresh))
+                    answers.append(self._place(tx, log, candidate, standing, fresh))
                 except ExchangeError as error:
                     answers.append(error)
             if fresh:
-                admitted = [verdict for _, verdict in fresh.values()]
-                size, root = logs.append(tx, log, [verdict.envelope for verdict in admitted])
-                registry.enter(
-                    tx,
-                    log,
-                    log.size,
-                    [(verdict.envelope, verdict) for verdict in admitted],
-                    self._catalogue,
-                    self._clock(),
-                )
+                judged = [(placed.admitted.envelope, placed.admitted) for placed in fresh.values()]
+                arrivals = [arrival for placed in fresh.values() for arrival in placed.arrivals]
+                size, root = logs.append(tx, log, [envelope for envelope, _ in judged])
+                intake.enter(tx, log, log.size, judged, self._catalogue, self._clock(), arrivals)
                 self._sign(tx, log, size, root)
         # This was the commit point. A crash before it: nobody was answered, no signature left the process, and the
         # submitter sends again. A crash after it: entry, documents and checkpoint are there, and sending again finds them.
         return answers
 
     def _place(
-        self, tx: Transaction, log: logs.LogState, candidate: _Candidate, fresh: dict[str, tuple[int, Admitted]]
+        self,
+        tx: Transaction,
+        log: logs.LogState,
+        candidate: _Candidate,
+        standing: Mapping[bytes, int],
+        fresh: dict[str, _Placed],
     ) -> Recorded:
         """Give the submission its index, after the checks that need the log itself. What stands already keeps its place."""
-        admitted = candidate.admitted
-        if admitted.id in fresh:
-            return Recorded(admitted.id, fresh[admitted.id][0], new=False)
-        stands = registry.standing(tx, log, bytes.fromhex(admitted.id))
+        ident = candidate.admitted.id
+        stands = fresh[ident].index if ident in fresh else standing.get(bytes.fromhex(ident))
         if stands is not None:
-            return Recorded(admitted.id, stands, new=False)
+            return Recorded(ident, stands, new=False)
         index = log.size + len(fresh)
         admitted = self._still_admitted(candidate, index)
-        _check_references(tx, admitted.statement, {verdict.id: verdict.statement for _, verdict in fresh.values()})
-        for arrival in candidate.arrivals:
-            documents.hold(tx, arrival)
-        fresh[admitted.id] = (index, admitted)
-        return Recorded(admitted.id, index, new=True)
+        _check_references(tx, admitted.statement, fresh)
+        fresh[ident] = _Placed(index, admitted, candidate.arrivals)
+        return Recorded(ident, index, new=True)
 
     def _still_admitted(self, candidate: _Candidate, index: int) -> Admitted:
         """The door's verdict at the index that the submission really gets, under the records that hold now."""
@@ -228,7 +233,7 @@ def admitted_or_raise(envelope: bytes, origin: str, index: int, participants: Pa
             raise UnknownKey("the record of this State does not hold the key " + ", ".join(keyids))
 
 
-def _check_references(tx: Transaction, statement: Statement, fresh: dict[str, Statement]) -> None:
+def _check_references(tx: Transaction, statement: Statement, fresh: Mapping[str, _Placed]) -> None:
     """At its own State's door: a series continues one of this log, of the same form and status; no reference crosses statuses."""
     if statement.message in MESSAGES_OF_A_SERIES or statement.return_ == "nothing new":
         first = _known(tx, statement.series or "", fresh)
@@ -248,10 +253,10 @@ def _check_references(tx: Transaction, statement: Statement, fresh: dict[str, St
             )
 
 
-def _known(tx: Transaction, ident: str, fresh: dict[str, Statement]) -> tuple[str, str, str, str | None] | None:
+def _known(tx: Transaction, ident: str, fresh: Mapping[str, _Placed]) -> tuple[str, str, str, str | None] | None:
     """(participant, form code, status, series or None where it begins one) of a submission in the registry or in this batch."""
     if ident in fresh:
-        statement = fresh[ident]
+        statement = fresh[ident].admitted.statement
         return statement.participant, statement.form.code, statement.status, statement.series
     for state in submissions(tx, Filter(id=ident), limit=1):
         return state.participant, state.form, state.status, None if state.series == state.id else state.series

@@ -14,8 +14,8 @@ from exchange.core.statement import DocumentRef, Statement, submission_id
 from exchange.errors import ClockOff, DocumentsMissing, DoesNotFit, UnknownForm, WrongCommitment
 from exchange.node.appender import Recorded, admitted_or_raise
 from exchange.node.node import Node
+from exchange.store import intake
 from exchange.store import log as logs
-from exchange.store import registry
 from exchange.store.documents import Arrival
 from exchange.trust.admission import Admitted
 from exchange.trust.participants import Participants
@@ -34,7 +34,8 @@ class Submission:
         self.participants: Participants = node.participants
         with node.db.read() as tx:
             log = logs.log_of(tx, node.origin)
-            index = registry.standing(tx, log, bytes.fromhex(submission_id(parse_envelope(envelope).payload)))
+            ident = bytes.fromhex(submission_id(parse_envelope(envelope).payload))
+            index = intake.standing(tx, log, {ident}).get(ident)
         # What stands already is judged where it stands: its key may have ended since.
         position = log.size if index is None else index
         self.admitted: Admitted = admitted_or_raise(envelope, node.origin, position, self.participants)  # 1

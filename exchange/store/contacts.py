@@ -10,6 +10,8 @@ from exchange.core.catalogue import FITS
 from exchange.store import tables
 from exchange.store.database import Transaction
 
+_SERIES = func.coalesce(tables.SUBMISSION.c.series, tables.SUBMISSION.c.id)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredContact:
@@ -33,12 +35,12 @@ def contacts(
     later = (
         select(
             s.participant,
-            s.series,
+            _SERIES.label("series"),
             s.status,
             func.max(s.issued).label("confirmed"),
         )
         .where(s.current.is_(True))
-        .group_by(s.participant, s.series, s.status)
+        .group_by(s.participant, _SERIES, s.status)
         .subquery()
     )
     query = (
@@ -54,13 +56,13 @@ def contacts(
         )
         .join(tables.LOG, tables.LOG.c.id == s.log_id)
         .join(
-            later, (later.c.participant == s.participant) & (later.c.series == s.series) & (later.c.status == s.status)
+            later, (later.c.participant == s.participant) & (later.c.series == _SERIES) & (later.c.status == s.status)
         )
         .join(
             tables.SLOT,
             (tables.SLOT.c.log_id == s.log_id) & (tables.SLOT.c.index == s.index) & (tables.SLOT.c.slot == "body"),
         )
-        .join(tables.DOCUMENT, tables.DOCUMENT.c.commitment == tables.SLOT.c.commitment)
+        .join(tables.DOCUMENT, tables.DOCUMENT.c.id == tables.SLOT.c.document)
         .where(s.in_force.is_(True), s.directory.is_(True), s.fits == FITS)
         .order_by(s.participant, s.form, s.seq)
     )

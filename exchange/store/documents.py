@@ -7,9 +7,10 @@ and never a row without its file.
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
 
@@ -17,8 +18,9 @@ from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, Committer, comm
 from exchange.core.jsonfields import is_digest
 from exchange.errors import Malformed, NotFound, TooLarge
 from exchange.store import tables
+from exchange.store.bulk import among, insert_rows
 from exchange.store.database import Transaction
-from exchange.store.upsert import keep
+from exchange.store.shortkey import shortkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +145,65 @@ def _fsync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def hold(tx: Transaction, arrival: Arrival) -> None:
-    """Keep a document and its opening. Its file, if it has one, is durable, and stands in its place before the commit."""
-    if arrival.incoming is not None:
-        arrival.incoming.settle()
-    key = bytes.fromhex(arrival.commitment)
-    row = {"commitment": key, "name": arrival.name, "size": arrival.size, "content": arrival.content}
-    keep(tx, tables.DOCUMENT, row)
-    keep(tx, tables.OPENING, {"commitment": key, "key": arrival.opening})
-    tx.execute(update(tables.SLOT).where(tables.SLOT.c.commitment == key).values(held=True, missing_since=None))
+class Kept(NamedTuple):
+    """Where a document is held; `content` is None where it lies in a file."""
+
+    id: int
+    content: bytes | None
 
 
-def is_held(tx: Transaction, commitment: str) -> bool:
-    return (
-        tx.execute(select(func.count()).where(tables.DOCUMENT.c.commitment == bytes.fromhex(commitment))).scalar_one()
-        > 0
-    )
+def hold(tx: Transaction, arrivals: Sequence[Arrival]) -> tuple[dict[str, Kept], list[tuple[int, int]]]:
+    """Keep documents and their openings. Their files, if they have any, are durable, and stand in their place before the commit.
+
+    Returns where each is kept, by its commitment, and the entries (log id, index) that had missed one of them.
+    """
+    found = kept(tx, {arrival.commitment for arrival in arrivals})
+    fresh = {arrival.commitment: arrival for arrival in arrivals if arrival.commitment not in found}
+    turn_away([arrival for arrival in arrivals if fresh.get(arrival.commitment) is not arrival])
+    if fresh:
+        number = (tx.execute(select(func.max(tables.DOCUMENT.c.id))).scalar() or 0) + 1  # the write lock is ours
+        rows, openings = [], []
+        for number, (commitment, arrival) in enumerate(fresh.items(), number):  # noqa: B020 - it goes on counting
+            if arrival.incoming is not None:
+                arrival.incoming.settle()
+            digest = bytes.fromhex(commitment)
+            rows.append((number, shortkey(digest), digest, arrival.name, arrival.size, arrival.content))
+            openings.append((number, arrival.opening))
+            found[commitment] = Kept(number, arrival.content)
+        insert_rows(tx, tables.DOCUMENT, ("id", "key", "commitment", "name", "size", "content"), rows)
+        insert_rows(tx, tables.OPENING, ("document", "key"), openings)
+    return found, _answer(tx, found)
+
+
+def _answer(tx: Transaction, found: Mapping[str, Kept]) -> list[tuple[int, int]]:
+    """Tell the slots that miss these documents where they are."""
+    keys = {shortkey(bytes.fromhex(commitment)) for commitment in found}
+    also = ("commitment", "log_id", "index", "slot")
+    answered = []
+    for _, commitment, log_id, index, slot in list(
+        among(tx, tables.SLOT, "key", keys, also, condition="AND document IS NULL")
+    ):
+        there = found.get(bytes(commitment).hex())
+        if there is not None:
+            at = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.index == index, tables.SLOT.c.slot == slot)
+            tx.execute(update(tables.SLOT).where(*at).values(document=there.id, missing_since=None))
+            answered.append((log_id, index))
+    return answered
+
+
+def turn_away(arrivals: Iterable[Arrival]) -> None:
+    """Remove the files of documents that nothing here asks for."""
+    for arrival in arrivals:
+        if arrival.incoming is not None:
+            arrival.incoming.discard()
+
+
+def kept(tx: Transaction, commitments: Collection[str]) -> dict[str, Kept]:
+    """Those of these documents that are held here."""
+    keys = {shortkey(bytes.fromhex(commitment)) for commitment in commitments}
+    rows = among(tx, tables.DOCUMENT, "key", keys, ("commitment", "id", "content"))
+    found = {bytes(row[1]).hex(): Kept(row[2], None if row[3] is None else bytes(row[3])) for row in rows}
+    return {commitment: there for commitment, there in found.items() if commitment in commitments}
 
 
 _LEAVING = (
@@ -178,8 +223,8 @@ def _leaving(tx: Transaction, *where: ColumnElement[bool], limit: int) -> Iterat
     query = (
         select(*_LEAVING)
         .select_from(tables.SLOT)
-        .join(tables.DOCUMENT, tables.DOCUMENT.c.commitment == tables.SLOT.c.commitment)
-        .join(tables.OPENING, tables.OPENING.c.commitment == tables.SLOT.c.commitment)
+        .join(tables.DOCUMENT, tables.DOCUMENT.c.id == tables.SLOT.c.document)
+        .join(tables.OPENING, tables.OPENING.c.document == tables.SLOT.c.document)
         .where(tables.SLOT.c.audience == "public", *where)
         .order_by(tables.SLOT.c.log_id, tables.SLOT.c.index, tables.SLOT.c.ordinal)
         .limit(limit)
@@ -192,7 +237,9 @@ def document(tx: Transaction, commitment: str) -> HeldDocument:
     """The public document with that commitment. Raises NotFound, whether it never was, is not held, or is not public."""
     if not is_digest(commitment):  # one spelling: fromhex() would take capitals and blanks as well
         raise Malformed(f"a commitment is 64 lower-case hex digits, not {commitment[:80]!r}")
-    for held in _leaving(tx, tables.SLOT.c.commitment == bytes.fromhex(commitment), limit=1):
+    digest = bytes.fromhex(commitment)
+    this = (tables.DOCUMENT.c.key == shortkey(digest), tables.DOCUMENT.c.commitment == digest)
+    for held in _leaving(tx, *this, limit=1):
         return held
     raise NotFound("no public document with this commitment is held here")
 
@@ -213,7 +260,7 @@ def documents_of(tx: Transaction, log_id: int, index: int) -> list[HeldDocument]
 
 def missing(tx: Transaction, log_id: int, limit: int, start: int = 0) -> list[tuple[int, str, str]]:
     """(index, slot, commitment) of documents that admitted entries from `start` on name and this node does not hold, oldest entry first."""
-    where = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.held.is_(False), tables.SLOT.c.index >= start)
+    where = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.document.is_(None), tables.SLOT.c.index >= start)
     query = select(tables.SLOT.c.index, tables.SLOT.c.slot, tables.SLOT.c.commitment).where(*where)
     return [
         (row[0], row[1], bytes(row[2]).hex())
@@ -224,7 +271,9 @@ def missing(tx: Transaction, log_id: int, limit: int, start: int = 0) -> list[tu
 def count_missing(tx: Transaction) -> dict[int, int]:
     """How many documents of each log are named and not held here."""
     query = (
-        select(tables.SLOT.c.log_id, func.count()).where(tables.SLOT.c.held.is_(False)).group_by(tables.SLOT.c.log_id)
+        select(tables.SLOT.c.log_id, func.count())
+        .where(tables.SLOT.c.document.is_(None))
+        .group_by(tables.SLOT.c.log_id)
     )
     return {row[0]: row[1] for row in tx.execute(query)}
 
@@ -232,6 +281,6 @@ def count_missing(tx: Transaction) -> dict[int, int]:
 def in_files(tx: Transaction) -> Iterator[tuple[str, bytes]]:
     """(commitment, opening) of every document that lies in a file."""
     held, opening = tables.DOCUMENT.c, tables.OPENING.c
-    query = select(held.commitment, opening.key).join(tables.OPENING, opening.commitment == held.commitment)
+    query = select(held.commitment, opening.key).join(tables.OPENING, opening.document == held.id)
     for commitment, key in tx.execute(query.where(held.content.is_(None)).order_by(held.commitment)):
         yield bytes(commitment).hex(), bytes(key)

@@ -28,17 +28,19 @@ _QUERIES = {
     "settings": "SELECT name, value FROM setting",
     "records": "SELECT participant, sha256, record FROM record ORDER BY participant, seq",
     "entries": (
-        'SELECT e."index", e.envelope, e.id, e.verdict, e.code,'
+        'SELECT e."index", e.envelope, e.key, e.verdict, e.code,'
         " s.id, s.participant, s.form, s.version, s.obligations, s.series, s.issued, s.period_start, s.period_end,"
         " s.return_kind, s.message, s.status, s.directory, s.fits, s.current, s.in_force"
         ' FROM entry e LEFT JOIN submission s ON s.log_id = e.log_id AND s."index" = e."index"'
         ' WHERE e.log_id = ? AND e."index" >= ? AND e."index" < ? ORDER BY e."index"'
     ),
     "documents": (
-        'SELECT t."index", t.slot, t.ordinal, t.commitment, t.media_type, t.language, t.audience, t.held,'
-        " d.name, d.size, d.content, o.key"
-        " FROM slot t LEFT JOIN document d ON d.commitment = t.commitment"
-        " LEFT JOIN opening o ON o.commitment = t.commitment"
+        'SELECT t."index", t.slot, t.ordinal, t.commitment, t.media_type, t.language, t.audience, t.document IS NOT NULL,'
+        " d.name, d.size, d.content, o.key, t.key, d.key"
+        " FROM slot t LEFT JOIN document d ON d.id = coalesce(t.document,"
+        " (SELECT x.id FROM document x WHERE x.key = t.key AND x.commitment = t.commitment))"
+        " AND d.commitment = t.commitment"
+        " LEFT JOIN opening o ON o.document = d.id"
         ' WHERE t.log_id = ? AND t."index" >= ? AND t."index" < ? ORDER BY t."index", t.ordinal, t.slot'
     ),
     "tiles": (
@@ -61,13 +63,13 @@ _QUERIES = {
         ' (SELECT 1 FROM entry e WHERE e.log_id = t.log_id AND e."index" = t."index")'
     ),
     "openings of no document": (
-        "SELECT o.commitment FROM opening o"
-        " WHERE NOT EXISTS (SELECT 1 FROM document d WHERE d.commitment = o.commitment)"
+        "SELECT o.document FROM opening o WHERE NOT EXISTS (SELECT 1 FROM document d WHERE d.id = o.document)"
     ),
     "documents of no slot": (
-        "SELECT NULL, NULL, NULL, d.commitment, NULL, NULL, NULL, NULL, d.name, d.size, d.content, o.key FROM document d"
-        " LEFT JOIN opening o ON o.commitment = d.commitment"
-        " WHERE NOT EXISTS (SELECT 1 FROM slot t WHERE t.commitment = d.commitment)"
+        "SELECT NULL, NULL, NULL, d.commitment, NULL, NULL, NULL, NULL, d.name, d.size, d.content, o.key, NULL, d.key"
+        " FROM document d"
+        " LEFT JOIN opening o ON o.document = d.id"
+        " WHERE NOT EXISTS (SELECT 1 FROM slot t WHERE t.document = d.id)"
     ),
     "submissions": "SELECT count(*) FROM submission",
     "slots": "SELECT count(*) FROM slot",

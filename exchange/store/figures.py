@@ -38,10 +38,10 @@ def log_figures(tx: Transaction, overdue_before: datetime) -> list[LogFigures]:
     every = select(tables.LOG.c.id)
     entry, slot = tables.ENTRY.c, tables.SLOT.c
     refused, waiting = (
-        _counts(tx, tables.ENTRY.c.log_id, entry.log_id.in_(every), entry.verdict == verdict)
+        _counts(tx, tables.ENTRY.c.log_id, entry.log_id.in_(every), entry.code.is_not(None), entry.verdict == verdict)
         for verdict in ("refused", "waiting")
     )
-    missing = (slot.log_id.in_(every), slot.held.is_(False))
+    missing = (slot.log_id.in_(every), slot.document.is_(None))
     owed = _counts(tx, slot.log_id, *missing)
     overdue = _counts(tx, slot.log_id, *missing, slot.missing_since < overdue_before.isoformat())
     log = tables.LOG.c

@@ -4,7 +4,7 @@ It is about the body alone, changes nothing of what the one door decided, and ma
 as one of them lacks the document or the form (DESIGN.md section 4, rule 1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Select, select, update
@@ -15,21 +15,21 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.statement import Statement, parse_statement
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.documents import Kept, kept
 
 OVERSIZED_BODY = bytes(SMALL_DOCUMENT + 1)
 
 
-def judge_body(tx: Transaction, catalogue: Catalogue, statement: Statement) -> str:
-    """The verdict as things stand; a submission without a body has nothing that could misfit."""
-    refs = [ref for ref in statement.documents if ref.slot == "body"]
-    if not refs:
-        return FITS
-    key = bytes.fromhex(refs[0].commitment)
-    row = tx.execute(select(tables.DOCUMENT.c.content).where(tables.DOCUMENT.c.commitment == key)).first()
-    if row is None:
-        return NOT_HELD
-    # A body that lies in a file is larger than any form allows; its bytes need not be read to know it.
-    return catalogue.judge(statement.form, row[0] if row[0] is not None else OVERSIZED_BODY)
+def judge_body(catalogue: Catalogue, statement: Statement, kept: Mapping[str, Kept]) -> str:
+    """The verdict with these documents at hand; a submission without a body has nothing that could misfit."""
+    for ref in statement.documents:
+        if ref.slot == "body":
+            there = kept.get(ref.commitment)
+            if there is None:
+                return NOT_HELD
+            # A body that lies in a file is larger than any form allows; its bytes need not be read to know it.
+            return catalogue.judge(statement.form, OVERSIZED_BODY if there.content is None else there.content)
+    return FITS
 
 
 def judge_unknown(tx: Transaction, catalogue: Catalogue) -> int:
@@ -44,19 +44,11 @@ def judge_unknown(tx: Transaction, catalogue: Catalogue) -> int:
     return decided
 
 
-def judge_arrived(tx: Transaction, commitments: Sequence[str], catalogue: Catalogue) -> None:
-    """Judge again what was recorded as not held and now is: more than one submission may name a document."""
-    slot = tables.SLOT.c
-    named = _submissions().join(
-        tables.SLOT, (slot.log_id == tables.SUBMISSION.c.log_id) & (slot.index == tables.SUBMISSION.c.index)
-    )
-    for commitment in commitments:
-        where = (
-            slot.commitment == bytes.fromhex(commitment),
-            slot.slot == "body",
-            tables.SUBMISSION.c.fits == NOT_HELD,
-        )
-        for row in tx.execute(named.where(*where)).all():
+def judge_arrived(tx: Transaction, answered: Iterable[tuple[int, int]], catalogue: Catalogue) -> None:
+    """Judge again the submissions at these places (log id, index): a document that they name was missing, and came."""
+    for log_id, index in dict.fromkeys(answered):
+        where = (tables.ENTRY.c.log_id == log_id, tables.ENTRY.c.index == index, tables.SUBMISSION.c.fits == NOT_HELD)
+        for row in tx.execute(_submissions().where(*where)).all():
             _judge_again(tx, *row, catalogue=catalogue)
 
 
@@ -71,7 +63,7 @@ def _judge_again(tx: Transaction, log_id: int, index: int, envelope: bytes, *, c
     statement = parse_statement(parse_envelope(bytes(envelope)).payload)
     form = catalogue.named(statement.form)
     values = {
-        "fits": judge_body(tx, catalogue, statement),
+        "fits": judge_body(catalogue, statement, kept(tx, {ref.commitment for ref in statement.documents})),
         "directory": bool(form and form.directory),
         "obligations": " ".join(form.obligations) if form else "",
     }

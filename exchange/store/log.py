@@ -119,7 +119,7 @@ def halt(tx: Transaction, log: LogState, why: str) -> None:
 def append(tx: Transaction, log: LogState, entries: Sequence[bytes]) -> tuple[int, bytes]:
     """Hash `entries` into the tiles behind what is stored; returns (size, root) computed from what was read back.
 
-    The entry rows themselves are written by `registry.enter` in the same transaction. Raises LogStopped where the
+    The entry rows themselves are written by `intake.enter` in the same transaction. Raises LogStopped where the
     stored tiles no longer lead to the last signed root.
     """
     frontier = Frontier.from_reader(log.stored, reader(tx, log, log.stored))
@@ -287,14 +287,17 @@ def receipt(tx: Transaction, log: LogState, index: int) -> Receipt:
 
 
 def verdicts(tx: Transaction) -> dict[int, dict[str, int]]:
-    """How many entries of each log were admitted, refused, or wait."""
+    """How many entries of each log were admitted, refused, or wait: the many are told by counting the few."""
+    e = tables.ENTRY.c
     counts: dict[int, dict[str, int]] = {}
-    query = select(tables.ENTRY.c.log_id, tables.ENTRY.c.verdict, func.count()).group_by(
-        tables.ENTRY.c.log_id, tables.ENTRY.c.verdict
-    )
+    query = select(e.log_id, e.verdict, func.count()).where(e.code.is_not(None)).group_by(e.log_id, e.verdict)
     for log_id, verdict, number in tx.execute(query):
         counts.setdefault(log_id, {})[verdict] = number
-    return counts
+    for log_id, stored in tx.execute(select(tables.LOG.c.id, tables.LOG.c.stored)):
+        others = counts.setdefault(log_id, {})
+        if admitted := stored - sum(others.values()):
+            others["admitted"] = admitted
+    return {log_id: counted for log_id, counted in counts.items() if counted}
 
 
 class StoredLog:

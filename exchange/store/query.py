@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import CompoundSelect, Select, select, tuple_
 
 from exchange.errors import NotFound
 from exchange.store import tables
 from exchange.store.database import Transaction
-from exchange.store.registry import SlotState, SubmissionState, _key, first_day, last_day
+from exchange.store.registry import SlotState, SubmissionState, digest_of, first_day, is_submission, last_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,9 @@ _COLUMNS = (
 )
 
 
+_AT_ENTRY = (tables.ENTRY.c.log_id == _S.log_id) & (tables.ENTRY.c.index == _S.index)
+
+
 def _where(query: Select[Any], wanted: Filter) -> Select[Any]:
     columns = (
         ("participant", _S.participant),
@@ -66,9 +69,9 @@ def _where(query: Select[Any], wanted: Filter) -> Select[Any]:
         if value is not None:
             query = query.where(column == value)
     if wanted.id is not None:
-        query = query.where(_S.id == _key(wanted.id))
+        query = query.join(tables.ENTRY, _AT_ENTRY).where(*is_submission(wanted.id))
     if wanted.series is not None:
-        query = query.where(_S.series == _key(wanted.series))
+        query = query.where(_S.seq.in_(_of_series(wanted.series)))
     if wanted.statuses is not None:
         query = query.where(_S.status.in_(wanted.statuses))
     if wanted.obligation is not None:
@@ -76,6 +79,12 @@ def _where(query: Select[Any], wanted: Filter) -> Select[Any]:
     if wanted.period is not None:
         query = query.where(_S.period_start <= last_day(wanted.period), _S.period_end >= first_day(wanted.period))
     return query
+
+
+def _of_series(series: str) -> CompoundSelect[Any]:
+    """The `seq` of every submission of that series: the one that begins it has its id, all others name it."""
+    first = select(_S.seq).join(tables.ENTRY, _AT_ENTRY).where(*is_submission(series), _S.series.is_(None))
+    return first.union_all(select(_S.seq).where(_S.series == digest_of(series)))
 
 
 def submissions(
@@ -99,7 +108,7 @@ def submission(tx: Transaction, ident: str) -> SubmissionState:
 
 def history(tx: Transaction, state: SubmissionState) -> list[str]:
     """The ids of a submission's series in its status, in log order: all of them."""
-    mine = (_S.participant == state.participant, _S.series == _key(state.series), _S.status == state.status)
+    mine = (_S.participant == state.participant, _S.seq.in_(_of_series(state.series)), _S.status == state.status)
     query = select(_S.id).join(tables.LOG, tables.LOG.c.id == _S.log_id).where(*mine)
     return [bytes(row[0]).hex() for row in tx.execute(query.order_by(tables.LOG.c.ordinal, _S.index))]
 
@@ -119,17 +128,17 @@ def _slots(tx: Transaction, positions: Sequence[tuple[int, int]]) -> dict[tuple[
             s.language,
             s.audience,
             s.commitment,
-            s.held,
+            s.document,
             tables.DOCUMENT.c.name,
             tables.DOCUMENT.c.size,
         )
-        .outerjoin(tables.DOCUMENT, tables.DOCUMENT.c.commitment == s.commitment)
+        .outerjoin(tables.DOCUMENT, tables.DOCUMENT.c.id == s.document)
         .where(tuple_(s.log_id, s.index).in_(positions))
         .order_by(s.log_id, s.index, s.ordinal)
     )
-    for log_id, index, slot, media_type, language, audience, commitment, held, name, size in tx.execute(query):
+    for log_id, index, slot, media_type, language, audience, commitment, document, name, size in tx.execute(query):
         found[log_id, index].append(
-            SlotState(slot, media_type, language, audience, bytes(commitment).hex(), held, name, size)
+            SlotState(slot, media_type, language, audience, bytes(commitment).hex(), document is not None, name, size)
         )
     return found
 
@@ -164,7 +173,7 @@ def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
         form=form,
         version=version,
         obligations=tuple(obligations.split()),
-        series=bytes(series).hex(),
+        series=bytes(ident if series is None else series).hex(),
         issued=issued,
         period=(start, end) if start else None,
         return_=kind,

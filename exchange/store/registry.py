@@ -1,28 +1,17 @@
-"""The registry: what was admitted, in which series, and which version is current.
-
-Entries come in by `enter` and by nothing else, each with the verdict of the one door (trust/admission.py). *Current* is
-the last entry of a series within one status, unless that entry is a withdrawal: nothing comes back to life by itself.
-*In force* is the last full return behind it, which a "nothing new" confirms.
-"""
+"""The registry as values: what was admitted, and what was not, with the reason. How it fills is in intake.py."""
 
 import calendar
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, select
 
-from exchange.core.catalogue import Catalogue
 from exchange.core.dsse import parse_envelope
 from exchange.core.statement import submission_id
-from exchange.errors import DuplicateSubmission, Malformed, NotFound
-from exchange.store import documents, tables
+from exchange.errors import Malformed, NotFound
+from exchange.store import tables
 from exchange.store.database import Transaction
-from exchange.store.fitting import judge_body
 from exchange.store.log import LogState
-from exchange.trust.admission import Admitted, Refused, Verdict, Waiting
-
-SERIES_MESSAGES = ("original", "update", "correction", "withdrawal")
+from exchange.store.shortkey import shortkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,176 +52,6 @@ class SubmissionState:
     documents: tuple[SlotState, ...]
 
 
-def enter(
-    tx: Transaction,
-    log: LogState,
-    start: int,
-    judged: Sequence[tuple[bytes, Verdict]],
-    catalogue: Catalogue,
-    now: datetime,
-) -> list[Verdict]:
-    """Store entries `start`.. with their verdicts, and register those admitted. Documents may already be held, or come later.
-
-    Returns the verdicts as they were recorded: the door sees one entry, and here it may turn out to be a second copy.
-    """
-    touched: set[tuple[str, bytes, str]] = set()
-    recorded: list[Verdict] = []
-    for index, (entry, verdict) in enumerate(judged, start):
-        ident = _id_of(entry)
-        verdict = _once(tx, log, index, ident, verdict)
-        row = {"log_id": log.id, "index": index, "id": ident, "envelope": entry, **_verdict_row(verdict)}
-        tx.execute(insert(tables.ENTRY).values(row))
-        if isinstance(verdict, Admitted):
-            touched.add(_register(tx, log, index, verdict, catalogue, now))
-        recorded.append(verdict)
-    for participant, series, status in touched:
-        _settle(tx, participant, series, status)
-    return recorded
-
-
-def rejudge(
-    tx: Transaction, log: LogState, index: int, verdict: Verdict, catalogue: Catalogue, now: datetime
-) -> Verdict:
-    """Replace the verdict of an entry that waited, or that an ending of its key or log reaches. Returns it as it was recorded."""
-    verdict = _once(tx, log, index, _id_at(tx, log, index), verdict)
-    where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index == index)
-    tx.execute(update(tables.ENTRY).where(*where).values(**_verdict_row(verdict)))
-    touched = _strike(tx, log, index)
-    if isinstance(verdict, Admitted):
-        touched = _register(tx, log, index, verdict, catalogue, now)
-    if touched is not None:
-        _settle(tx, *touched)
-    return verdict
-
-
-def _strike(tx: Transaction, log: LogState, index: int) -> tuple[str, bytes, str] | None:
-    """Take an entry out of the registry, if it stands there; the log keeps it, with the verdict that took it out."""
-    s = tables.SUBMISSION.c
-    where = (s.log_id == log.id, s.index == index)
-    row = tx.execute(select(s.participant, s.series, s.status).where(*where)).first()
-    if row is None:
-        return None
-    tx.execute(delete(tables.SUBMISSION).where(*where))
-    tx.execute(delete(tables.SLOT).where(tables.SLOT.c.log_id == log.id, tables.SLOT.c.index == index))
-    return row[0], bytes(row[1]), row[2]
-
-
-def _id_at(tx: Transaction, log: LogState, index: int) -> bytes | None:
-    ident: bytes | None = tx.execute(
-        select(tables.ENTRY.c.id).where(tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index == index)
-    ).scalar_one()
-    return ident
-
-
-def _id_of(entry: bytes) -> bytes | None:
-    try:
-        return bytes.fromhex(submission_id(parse_envelope(entry).payload))
-    except Malformed:
-        return None
-
-
-def _once(tx: Transaction, log: LogState, index: int, ident: bytes | None, verdict: Verdict) -> Verdict:
-    """An id counts once in a log, at its first index, whatever was decided there: so all nodes agree, whenever they learn keys.
-
-    It comes before any other refusal, for what the door says of the second copy may change with the records.
-    """
-    if ident is None:
-        return verdict
-    where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.id == ident, tables.ENTRY.c.index < index)
-    first = tx.execute(select(func.min(tables.ENTRY.c.index)).where(*where)).scalar()
-    if first is None:
-        return verdict
-    error = DuplicateSubmission(f"the same statement already stands at index {first}")
-    return Refused(error.code, str(error), error)
-
-
-def _verdict_row(verdict: Verdict) -> dict[str, str | None]:
-    match verdict:
-        case Admitted():
-            return {"verdict": "admitted", "code": None, "reason": None}
-        case Waiting(keyids=keyids):
-            return {
-                "verdict": "waiting",
-                "code": "unknown-key",
-                "reason": "signed by keys not known yet: " + ", ".join(keyids),
-            }
-        case Refused(code=code, detail=detail):
-            return {"verdict": "refused", "code": code, "reason": detail}
-
-
-def _register(
-    tx: Transaction, log: LogState, index: int, admitted: Admitted, catalogue: Catalogue, now: datetime
-) -> tuple[str, bytes, str]:
-    """The one place where a submission becomes part of the registry; takes nothing but what the door let in."""
-    statement = admitted.statement
-    form = catalogue.named(statement.form)
-    ident = bytes.fromhex(admitted.id)
-    series = bytes.fromhex(statement.series) if statement.series else ident
-    held = {}
-    for ordinal, ref in enumerate(statement.documents):
-        held[ref.slot] = documents.is_held(tx, ref.commitment)
-        row = {
-            "log_id": log.id,
-            "index": index,
-            "slot": ref.slot,
-            "ordinal": ordinal,
-            "commitment": bytes.fromhex(ref.commitment),
-            "media_type": ref.media_type,
-            "language": ref.language,
-            "audience": ref.audience if isinstance(ref.audience, str) else ",".join(ref.audience),
-            "held": held[ref.slot],
-            "missing_since": None if held[ref.slot] else now.isoformat(),
-        }
-        tx.execute(insert(tables.SLOT).values(row))
-    period = statement.period
-    row = {
-        "id": ident,
-        "log_id": log.id,
-        "index": index,
-        "participant": statement.participant,
-        "form": statement.form.code,
-        "version": statement.form.version,
-        "obligations": " ".join(form.obligations) if form else "",
-        "series": series,
-        "issued": statement.issued,
-        "period_start": first_day(period.start) if period else None,
-        "period_end": last_day(period.end) if period else None,
-        "return_kind": statement.return_,
-        "message": statement.message,
-        "status": statement.status,
-        "directory": bool(form and form.directory),
-        "fits": judge_body(tx, catalogue, statement),
-    }
-    tx.execute(insert(tables.SUBMISSION).values(row))
-    return statement.participant, series, statement.status
-
-
-def _settle(tx: Transaction, participant: str, series: bytes, status: str) -> None:
-    """Mark the current version of a series, and the full return that is in force behind it.
-
-    A series is one of its first entry's form: who may sign one form only must not replace or withdraw another.
-    """
-    s = tables.SUBMISSION.c
-    mine = (s.participant == participant, s.series == series, s.status == status)
-    form = select(s.form).where(s.id == series, s.participant == participant).scalar_subquery()
-    query = (
-        select(s.seq, s.message, s.return_kind)
-        .join(tables.LOG, tables.LOG.c.id == s.log_id)
-        .where(*mine, s.form == form, s.message.in_(SERIES_MESSAGES))
-        .order_by(tables.LOG.c.ordinal, s.index)
-    )
-    current = in_force = None
-    for seq, message, return_kind in tx.execute(query):
-        current = None if message == "withdrawal" else seq
-        if message == "withdrawal" or return_kind == "nothing to declare":
-            in_force = None
-        elif return_kind == "full":
-            in_force = seq
-    tx.execute(update(tables.SUBMISSION).where(*mine).values(current=False, in_force=False))
-    tx.execute(update(tables.SUBMISSION).where(s.seq == current).values(current=True))
-    tx.execute(update(tables.SUBMISSION).where(s.seq == in_force).values(in_force=True))
-
-
 def first_day(text: str) -> str:
     """The first day of a year, month or day."""
     return (text + "-01-01")[:10] if len(text) == 4 else (text + "-01")[:10]
@@ -265,7 +84,7 @@ def position_of(tx: Transaction, ident: str) -> Position:
             tables.ENTRY,
             (tables.ENTRY.c.log_id == tables.SUBMISSION.c.log_id) & (tables.ENTRY.c.index == tables.SUBMISSION.c.index),
         )
-        .where(tables.SUBMISSION.c.id == _key(ident))
+        .where(*is_submission(ident))
     )
     row = tx.execute(query).first()
     if row is None:
@@ -273,16 +92,17 @@ def position_of(tx: Transaction, ident: str) -> Position:
     return Position(row[0], row[1], bytes(row[2]))
 
 
-def _key(ident: str) -> bytes:
+def is_submission(ident: str) -> tuple[ColumnElement[bool], ...]:
+    """The conditions, in a query over submissions and their entries, that pick the one of that id. Raises Malformed."""
+    digest = digest_of(ident)
+    return tables.ENTRY.c.key == shortkey(digest), tables.SUBMISSION.c.id == digest
+
+
+def digest_of(ident: str) -> bytes:
+    """Raises Malformed."""
     if len(ident) != 64 or not set(ident) <= set("0123456789abcdef"):
         raise Malformed(f"an id is 64 lower-case hex digits, not {ident[:80]!r}")
     return bytes.fromhex(ident)
-
-
-def standing(tx: Transaction, log: LogState, ident: bytes) -> int | None:
-    """The first index of this id in the log, whatever its verdict."""
-    where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.id == ident)
-    return tx.execute(select(func.min(tables.ENTRY.c.index)).where(*where)).scalar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,9 +119,17 @@ class Listed:
 
 def listed(tx: Transaction, log: LogState, verdict: str, *, start: int = 0, limit: int = 100) -> list[Listed]:
     """Entries of that verdict (refused | waiting) from index `start` on."""
-    columns = [tables.ENTRY.c[name] for name in Listed.__slots__]
-    where = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.verdict == verdict, tables.ENTRY.c.index >= start)
-    rows = tx.execute(select(*columns).where(*where).order_by(tables.ENTRY.c.index).limit(limit))
-    return [
-        Listed(row[0], bytes(row[1]).hex() if row[1] else None, row[2], row[3], row[4], bytes(row[5])) for row in rows
-    ]
+    e = tables.ENTRY.c
+    where = [e.log_id == log.id, e.verdict == verdict, e.index >= start]
+    if verdict != "admitted":
+        where.append(e.code.is_not(None))  # as the index says it
+    query = select(e.index, e.verdict, e.code, e.reason, e.envelope).where(*where)
+    rows = tx.execute(query.order_by(e.index).limit(limit))
+    return [Listed(row[0], _payload_id(bytes(row[4])), *row[1:4], bytes(row[4])) for row in rows]
+
+
+def _payload_id(envelope: bytes) -> str | None:
+    try:
+        return submission_id(parse_envelope(envelope).payload)
+    except Malformed:
+        return None

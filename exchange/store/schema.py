@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from exchange.errors import Misuse
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-NEWEST = "0001"
+NEWEST = "0002"
 
 # No row that proves something is ever changed or removed: a bug, or a hand in the database, meets the engine's own refusal.
 REFUSALS = (
@@ -50,9 +50,11 @@ def version(conn: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def make_final(conn: Connection) -> None:
-    """The triggers behind `REFUSALS`, in the words of the engine at hand."""
+def make_final(conn: Connection, only: str | None = None) -> None:
+    """The triggers behind `REFUSALS`, on all tables or on one, in the words of the engine at hand."""
     for name, table, when, condition, why in REFUSALS:
+        if only not in (None, table):
+            continue
         unless = f" WHEN ({condition})" if condition else ""
         if conn.dialect.name == "sqlite":
             conn.exec_driver_sql(
@@ -60,7 +62,14 @@ def make_final(conn: Connection) -> None:
             )
             continue
         body = f"BEGIN RAISE EXCEPTION '{why}'; END"
-        conn.exec_driver_sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+        conn.exec_driver_sql(f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
         conn.exec_driver_sql(
             f"CREATE TRIGGER {name} BEFORE {when} ON {table} FOR EACH ROW{unless} EXECUTE FUNCTION {name}()"
         )
+
+
+def unmake_final(conn: Connection, table: str) -> None:
+    """Take the triggers of a table away, for a migration that puts another in its place."""
+    for name, on, *_ in REFUSALS:
+        if on == table:
+            conn.exec_driver_sql(f"DROP TRIGGER {name}" + ("" if conn.dialect.name == "sqlite" else f" ON {table}"))

@@ -1,10 +1,16 @@
 """The tables. One's own log and every mirror live in the same ones: a mirror is a log whose key we lack.
 
-Hashes and ids are raw 32 bytes. Times are ISO 8601 UTC text, as they are shown.
+Hashes and ids are raw 32 bytes. Times are ISO 8601 UTC text, as they are shown. What is looked up by a hash is indexed by the
+`shortkey` of it, and whatever that finds is compared in full: an index over whole hashes would cost more than the rows.
 """
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index over a few rows of many: what most rows never are costs nothing when they are written."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Log(SQLModel, table=True):
@@ -34,20 +40,22 @@ class Checkpoint(SQLModel, table=True):
 
 
 class Entry(SQLModel, table=True):
-    """A log entry and the verdict of the one door: admitted, waiting or refused, with the reason."""
+    """A log entry and the verdict of the one door: admitted, waiting or refused, with the reason.
+
+    `key` is the shortkey of its id; None where the entry is none whose id could be told.
+    """
 
     __tablename__ = "entry"
-    log_id: int = Field(primary_key=True, foreign_key="log.id")
+    log_id: int = Field(primary_key=True)
     index: int = Field(primary_key=True, sa_type=BigInteger)
-    id: bytes | None = Field(default=None, sa_type=LargeBinary)
+    key: int | None = Field(default=None, sa_type=BigInteger)
     envelope: bytes = Field(sa_type=LargeBinary)
     verdict: str
     code: str | None = None
     reason: str | None = None
-    # Where an id stands first is asked for every entry: with `id` alone SQLite would walk the log up to it.
     __table_args__ = (
-        Index("entry_verdict", "log_id", "verdict", "index"),
-        Index("entry_standing", "log_id", "id", "index"),
+        Index("entry_key", "key"),
+        _partial("entry_left_out", "log_id", "verdict", "index", where="code IS NOT NULL"),
     )
 
 
@@ -55,25 +63,28 @@ class Tile(SQLModel, table=True):
     """A hash tile of up to 256 x 32 bytes; the last of each level grows."""
 
     __tablename__ = "tile"
-    log_id: int = Field(primary_key=True, foreign_key="log.id")
+    log_id: int = Field(primary_key=True)
     level: int = Field(primary_key=True)
     index: int = Field(primary_key=True, sa_type=BigInteger)
     hashes: bytes = Field(sa_type=LargeBinary)
 
 
 class Submission(SQLModel, table=True):
-    """The registry: admitted entries only. `seq` is the order in which this node came to know them."""
+    """The registry: admitted entries only. `seq` is the order in which this node came to know them.
+
+    `series` is None in the first of a series, which is found by its own id (`Entry.key`).
+    """
 
     __tablename__ = "submission"
     seq: int | None = Field(default=None, primary_key=True)
-    id: bytes = Field(sa_type=LargeBinary, unique=True)
-    log_id: int = Field(foreign_key="log.id")
+    id: bytes = Field(sa_type=LargeBinary)
+    log_id: int
     index: int = Field(sa_type=BigInteger)
     participant: str
     form: str
     version: int
     obligations: str
-    series: bytes = Field(sa_type=LargeBinary)
+    series: bytes | None = Field(default=None, sa_type=LargeBinary)
     issued: str
     period_start: str | None = None
     period_end: str | None = None
@@ -86,43 +97,60 @@ class Submission(SQLModel, table=True):
     fits: str
     __table_args__ = (
         UniqueConstraint("log_id", "index"),
-        Index("submission_series", "participant", "series", "status"),
         Index("submission_filter", "participant", "form", "status", "seq"),
+        _partial("submission_series", "series", where="series IS NOT NULL"),
+        Index(
+            "submission_directory",
+            "participant",
+            sqlite_where=text("directory IS 1"),
+            postgresql_where=text("directory IS true"),
+        ),
     )
 
 
 class Slot(SQLModel, table=True):
-    """A document that an admitted statement commits to, held here or not."""
+    """A document that an admitted statement commits to; `document` is where it is held, None where it is missing."""
 
     __tablename__ = "slot"
-    log_id: int = Field(primary_key=True, foreign_key="log.id")
+    log_id: int = Field(primary_key=True)
     index: int = Field(primary_key=True, sa_type=BigInteger)
     slot: str = Field(primary_key=True)
     ordinal: int
-    commitment: bytes = Field(sa_type=LargeBinary, index=True)
+    commitment: bytes = Field(sa_type=LargeBinary)
+    key: int = Field(sa_type=BigInteger)
     media_type: str
     language: str | None = None
     audience: str
-    held: bool = False
+    document: int | None = None
     missing_since: str | None = None
-    __table_args__ = (Index("slot_missing", "log_id", "held", "index"),)
+    __table_args__ = (
+        Index("slot_document", "document"),
+        _partial("slot_missing", "log_id", "index", where="document IS NULL"),
+        _partial("slot_awaited", "key", where="document IS NULL"),
+    )
 
 
 class Document(SQLModel, table=True):
-    """A document's bytes: in the row up to 64 KiB, beyond that in a file named by the commitment."""
+    """A document's bytes, once a commitment: in the row up to 64 KiB, beyond that in a file named by the commitment."""
 
     __tablename__ = "document"
-    commitment: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    key: int = Field(sa_type=BigInteger)
+    commitment: bytes = Field(sa_type=LargeBinary)
     name: str
     size: int = Field(sa_type=BigInteger)
     content: bytes | None = Field(default=None, sa_type=LargeBinary)
+    __table_args__ = (
+        Index("document_key", "key"),
+        _partial("document_file", "commitment", where="content IS NULL"),
+    )
 
 
 class Opening(SQLModel, table=True):
-    """The key of a commitment, apart from the document so that it can be erased and kept out of backups on its own."""
+    """The key of a document's commitment, apart from it so that it can be erased and kept out of backups on its own."""
 
     __tablename__ = "opening"
-    commitment: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    document: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     key: bytes = Field(sa_type=LargeBinary)
 
 

@@ -11,7 +11,7 @@ Change = Callable[[Stage], None]
 # Names of the conditions that stand in the queries of these tests.
 AT = 'log_id = (SELECT id FROM log WHERE origin = :origin) AND "index" = :index'
 OF = "log_id = (SELECT id FROM log WHERE origin = :origin)"
-BODY = f"commitment = (SELECT commitment FROM slot WHERE {AT} AND slot = 'body')"  # noqa: S608 - our own words
+BODY = f"(SELECT document FROM slot WHERE {AT} AND slot = 'body')"  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def filled(query: str) -> str:
 
 
 def sql(*queries: str, index: int = 0, origin: str = XR, **values: object) -> Change:
-    """Statements in which {AT} is the place of an entry, {OF} its log, and {BODY} its body."""
+    """Statements in which {AT} is the place of an entry, {OF} its log, and {BODY} the number of its body."""
 
     def change(stage: Stage) -> None:
         stage.tamper(*map(filled, queries), origin=origin, index=index, **values)

@@ -33,7 +33,7 @@ from exchange.core.statement import FormRef, Reference, submission_id
 from exchange.node.founding import found, write_participants
 from exchange.node.keyfile import open_key
 from exchange.resources import form_files
-from exchange.store import documents, registry
+from exchange.store import documents, intake
 from exchange.store import log as logs
 from exchange.store.database import Database
 from exchange.store.documents import Arrival, DocumentFolder
@@ -272,9 +272,8 @@ class Filler:
         with self._db.write() as tx:
             log = logs.log_of(tx, origin)
             size, root = logs.append(tx, log, entries)
-            for one in arrivals:
-                documents.hold(tx, one)
-            registry.enter(tx, log, start, judged, CATALOGUE, NOW)
+            documents.hold(tx, arrivals)  # those of refused entries too: nobody asks for them, and an auditor sees them
+            intake.enter(tx, log, start, judged, CATALOGUE, NOW)
             if key is not None:
                 logs.keep_checkpoint(tx, log, size, root, sign_checkpoint(Checkpoint(origin, size, root), key), NOW)
                 logs.advance(tx, log, size)

@@ -24,15 +24,15 @@ def slot(done: str, change: str, *found: Fault) -> Hand:
 WRONG_UNDER_NO_RECORD = [xa("verdict", index) for index in range(12) if index not in (2, 3, 4)]
 
 HANDS = [
-    hand("flip a byte in a document", flip("document", "content", "{BODY}"), xr("document", 0)),
-    hand("flip a byte in an opening", flip("opening", "key", "{BODY}"), xr("document", 0)),
-    hand("lengthen an opening", sql("UPDATE opening SET key = key || key WHERE {BODY}"), xr("document", 0)),
-    hand("say another size", sql("UPDATE document SET size = size + 1 WHERE {BODY}"), xr("document", 0)),
-    hand("give it a hostile name", sql("UPDATE document SET name = '../passwd' WHERE {BODY}"), xr("document", 0)),
-    hand("drop an opening", sql("DELETE FROM opening WHERE {BODY}"), xr("document", 0)),
+    hand("flip a byte in a document", flip("document", "content", "id = {BODY}"), xr("document", 0)),
+    hand("flip a byte in an opening", flip("opening", "key", "document = {BODY}"), xr("document", 0)),
+    hand("lengthen an opening", sql("UPDATE opening SET key = key || key WHERE document = {BODY}"), xr("document", 0)),
+    hand("say another size", sql("UPDATE document SET size = size + 1 WHERE id = {BODY}"), xr("document", 0)),
+    hand("give it a hostile name", sql("UPDATE document SET name = '../passwd' WHERE id = {BODY}"), xr("document", 0)),
+    hand("drop an opening", sql("DELETE FROM opening WHERE document = {BODY}"), xr("document", 0)),
     hand(
         "drop a document",
-        sql("DELETE FROM document WHERE {BODY}"),
+        sql("DELETE FROM document WHERE id = {BODY}"),
         *(xr("slot", 0), xr("fits", 0), node("document")),
     ),
     hand("change a large document", large_file(b"another"), xr("document", 1)),
@@ -42,19 +42,23 @@ HANDS = [
     slot("change the audience of a document", "audience = 'participating States'"),
     slot("change the media type of a document", "media_type = 'text/html'"),
     slot("change the language of a document", "language = 'xx'"),
-    slot("say that a document is missing", "held = FALSE"),
+    slot("say that a document is missing", "document = NULL"),
+    slot("hide a slot from its commitment", "key = key + 1"),
+    hand(
+        "hide a document from its commitment", sql("UPDATE document SET key = key + 1 WHERE id = {BODY}"), xr("slot", 0)
+    ),
     slot("move a slot to no entry", '"index" = 900', xr("slot", 1), node("stray")),
     hand(
         "point a slot at another document", flip("slot", "commitment", "{AT} AND slot = 'a1'", index=1), xr("slot", 1)
     ),
     hand(
-        "say that a document is held", sql("UPDATE slot SET held = TRUE WHERE {AT}", origin=XA, index=5), xa("slot", 5)
+        "say that a document is held", sql("UPDATE slot SET document = 1 WHERE {AT}", origin=XA, index=5), xa("slot", 5)
     ),
     hand(
         "spoil a document that no entry names",
         sql(
             "UPDATE document SET content = :other WHERE NOT EXISTS"
-            " (SELECT 1 FROM slot WHERE slot.commitment = document.commitment)",
+            " (SELECT 1 FROM slot WHERE slot.document = document.id)",
             other=b"another",
         ),
         node("document"),

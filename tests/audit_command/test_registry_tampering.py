@@ -76,7 +76,7 @@ HANDS = [
         sql(SAY, UNREGISTER, index=20, verdict="refused", code="duplicate-submission"),
         xr("verdict", 20),
     ),
-    hand("change the id of an entry", flip("entry", "id", index=20), xr("id", 20)),
+    hand("hide an entry from its id", sql("UPDATE entry SET key = key + 1 WHERE {AT}", index=20), xr("id", 20)),
     hand("delete a submission", sql(UNREGISTER, index=20), xr("registry", 20)),
     hand(
         "register what was refused",
@@ -86,7 +86,11 @@ HANDS = [
     hand("register no entry", sql(INVENTED, origin=XA, to=700, id=sha256(b"invented").digest()), node("stray")),
     *[change(column, value) for column, value in COLUMNS.items()],
     hand("change the id of a submission", flip("submission", "id", index=20), xr("registry", 20)),
-    hand("change the series of a submission", flip("submission", "series", index=20), xr("registry", 20)),
+    hand(
+        "put the first of a series into another",
+        sql("UPDATE submission SET series = :other WHERE {AT}", index=20, other=sha256(b"other").digest()),
+        xr("registry", 20),
+    ),
     flags("take a current flag away", 20, False, False, "xr.test.example/log", "series"),
     flags("make an earlier version current", 0, True, False, "xr.test.example/log", "series"),
     flags("bring a withdrawn return back", 3, True, True, "xr.test.example/log", "series"),

@@ -29,15 +29,15 @@ def sign_another(size: int, of: str, key: str) -> Change:
 
 
 def repeat_the_last(stage: Stage) -> None:
-    """The last entry is the one before it; id and tile were made to agree."""
+    """The last entry is the one before it; key and tile were made to agree."""
     envelope = bytes(stage.value(f"SELECT envelope FROM entry WHERE {AT}", origin=XR, index=OWN - 2))  # noqa: S608
-    ident = bytes(stage.value(f"SELECT id FROM entry WHERE {AT}", origin=XR, index=OWN - 2))  # noqa: S608
+    key = stage.value(f"SELECT key FROM entry WHERE {AT}", origin=XR, index=OWN - 2)  # noqa: S608
     tile = bytes(stage.value(f'SELECT hashes FROM tile WHERE level = 0 AND "index" = 1 AND {OF}', origin=XR))  # noqa: S608
     stage.tamper(
-        f"UPDATE entry SET envelope = :envelope, id = :ident WHERE {AT}",  # noqa: S608
+        f"UPDATE entry SET envelope = :envelope, key = :key WHERE {AT}",  # noqa: S608
         f'UPDATE tile SET hashes = :tile WHERE level = 0 AND "index" = 1 AND {OF}',  # noqa: S608
         envelope=envelope,
-        ident=ident,
+        key=key,
         tile=tile[:-32] + leaf_hash(envelope),
         origin=XR,
         index=OWN - 1,
@@ -91,8 +91,8 @@ HANDS = [
     hand(
         "add an entry beyond the end",
         sql(
-            'INSERT INTO entry (log_id, "index", id, envelope, verdict)'
-            " SELECT log_id, 300, id, envelope, verdict FROM entry WHERE {AT}",
+            'INSERT INTO entry (log_id, "index", key, envelope, verdict)'
+            " SELECT log_id, 300, key, envelope, verdict FROM entry WHERE {AT}",
             index=299,
         ),
         xr("entry", 300),

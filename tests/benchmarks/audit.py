@@ -32,7 +32,7 @@ from exchange.core.statement import DocumentRef, FormRef, Statement, format_stat
 from exchange.node.founding import found
 from exchange.node.keyfile import open_key
 from exchange.resources import form_files
-from exchange.store import documents, registry
+from exchange.store import intake
 from exchange.store import log as logs
 from exchange.store.database import Database
 from exchange.store.documents import Arrival
@@ -129,9 +129,7 @@ def _fill(
             log = logs.log_of(tx, ORIGIN)
             judged = [(entry, admit(entry, ORIGIN, at, participants)) for at, entry in enumerate(envelopes, start)]
             size, root = logs.append(tx, log, envelopes)
-            for one in arrivals:
-                documents.hold(tx, one)
-            registry.enter(tx, log, start, judged, catalogue, NOW)
+            intake.enter(tx, log, start, judged, catalogue, NOW, arrivals)
             note = sign_checkpoint(Checkpoint(ORIGIN, size, root), log_key)
             logs.keep_checkpoint(tx, log, size, root, note, NOW)
             logs.advance(tx, log, size)

@@ -110,8 +110,8 @@ def test_a_body_that_does_not_fit_is_said_so_wherever_it_comes(tmp_path: Path) -
         parcel = world["XR"].parcel("POC-02", role="no such role")
         sign_into(world["XR"], parcel.envelope)
         with world["XR"].running.node.db.write() as tx:
-            for each in parcel.documents:
-                documents.hold(tx, Arrival.small(each.slot, each.name, each.opening, each.content))
+            came = [Arrival.small(each.slot, each.name, each.opening, each.content) for each in parcel.documents]
+            documents.hold(tx, came)
         world["XA"].pull()
         (found,) = world["XA"].get("/v1/submissions?participant=XR").json()["items"]
         assert found["fits"].startswith("does not fit: /role")

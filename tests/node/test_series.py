@@ -13,9 +13,9 @@ from exchange.core.statement import Reference, Statement, submission_id
 from exchange.errors import UnknownSeries
 from exchange.node.appender import admitted_or_raise
 from exchange.node.keyfile import open_key
+from exchange.store import intake
 from exchange.store import log as logs
-from exchange.store import registry
-from exchange.store.documents import Arrival, hold
+from exchange.store.documents import Arrival
 from tests.node.test_appender import together
 from tests.world import Published, World, WorldNode
 
@@ -52,9 +52,8 @@ def force(node: WorldNode, form: str = "POC-02", **named: Any) -> str:
         log = logs.log_of(tx, core.origin)
         admitted = admitted_or_raise(parcel.envelope, core.origin, log.size, core.participants)
         size, root = logs.append(tx, log, [parcel.envelope])
-        for one in parcel.documents:
-            hold(tx, Arrival.small(one.slot, one.name, one.opening, one.content))
-        registry.enter(tx, log, log.size, [(parcel.envelope, admitted)], core.catalogue, node.world.now)
+        came = [Arrival.small(one.slot, one.name, one.opening, one.content) for one in parcel.documents]
+        intake.enter(tx, log, log.size, [(parcel.envelope, admitted)], core.catalogue, node.world.now, came)
         note = sign_checkpoint(Checkpoint(core.origin, size, root), key)
         logs.keep_checkpoint(tx, log, size, root, note, node.world.now)
         logs.advance(tx, log, size)

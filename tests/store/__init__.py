@@ -8,10 +8,10 @@ from exchange.core.checkpoint import Checkpoint, sign_checkpoint
 from exchange.core.dsse import parse_envelope
 from exchange.core.note import format_vkey
 from exchange.core.statement import Statement, submission_id
+from exchange.store import intake
 from exchange.store import log as logs
-from exchange.store import registry
 from exchange.store.database import Database
-from exchange.store.documents import Arrival, hold
+from exchange.store.documents import Arrival
 from exchange.store.log import LogState
 from exchange.trust.admission import admit
 from tests import builders, key_named
@@ -44,11 +44,9 @@ class Books:
         origin = builders.origin_of(code)
         with self.db.write() as tx:
             log = logs.log_of(tx, origin)
-            for document in documents:
-                hold(tx, document)
             judged = [(entry, admit(entry, origin, log.size + n, self.participants)) for n, entry in enumerate(entries)]
             size, root = logs.append(tx, log, entries)
-            registry.enter(tx, log, log.size, judged, self.catalogue, NOW)
+            intake.enter(tx, log, log.size, judged, self.catalogue, NOW, documents)
             note = sign_checkpoint(Checkpoint(origin, size, root), key_named(f"{code} log"))
             logs.keep_checkpoint(tx, log, size, root, note, NOW)
             logs.advance(tx, log, size)

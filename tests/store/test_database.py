@@ -39,7 +39,7 @@ FORBIDDEN = [
     'UPDATE entry SET "index" = 7',
     "UPDATE entry SET log_id = 2",
     "DELETE FROM entry",
-    "INSERT OR REPLACE INTO entry SELECT log_id, \"index\", id, x'00', verdict, code, reason FROM entry",
+    "INSERT OR REPLACE INTO entry SELECT log_id, \"index\", key, x'00', verdict, code, reason FROM entry",
     "UPDATE log SET size = 0",
     "UPDATE log SET size = size - 1",
 ]

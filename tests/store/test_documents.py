@@ -60,7 +60,7 @@ def test_the_sweep_leaves_what_a_row_names(books: Books, folder: DocumentFolder)
     orphan.finish()
     (folder.folder / "incoming" / "half").write_bytes(b"what a node that died had received")
     with books.db.write() as tx:
-        documents.hold(tx, arrival)
+        documents.hold(tx, [arrival])
         assert folder.sweep(tx) == 2
         assert files(folder) == [folder.path(arrival.commitment)]
         assert folder.sweep(tx) == 0
@@ -80,17 +80,17 @@ def test_a_document_is_held_once_and_marks_every_slot(books: Books) -> None:
         assert documents.count_missing(tx) == {log.id: 2}
         assert documents.missing(tx, log.id, 10) == [(0, "body", ref.commitment), (1, "body", ref.commitment)]
         assert documents.missing(tx, log.id, 1) == [(0, "body", ref.commitment)]
-        assert not documents.is_held(tx, ref.commitment)
-        for _ in range(2):
-            documents.hold(tx, arrival)
-        assert documents.is_held(tx, ref.commitment)
+        assert documents.kept(tx, {ref.commitment}) == {}
+        assert documents.hold(tx, [arrival])[1] == [(log.id, 0), (log.id, 1)]
+        assert documents.hold(tx, [arrival])[1] == []
+        assert documents.kept(tx, {ref.commitment}) == {ref.commitment: documents.Kept(1, arrival.content)}
         assert (documents.count_missing(tx), documents.missing(tx, log.id, 10)) == ({}, [])
 
 
 def test_a_document_that_nobody_named_leaves_by_no_door(books: Books) -> None:
     arrival, _ = small("a1")
     with books.db.write() as tx:
-        documents.hold(tx, arrival)
+        documents.hold(tx, [arrival])
         with pytest.raises(NotFound):
             documents.document(tx, arrival.commitment)
         assert documents.documents_between(tx, books.log("XR").id, 0, 100, limit=100) == []

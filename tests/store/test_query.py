@@ -8,8 +8,8 @@ import pytest
 from exchange.core.catalogue import Catalogue
 from exchange.core.statement import FormRef, Period, Statement
 from exchange.errors import Malformed, NotFound
+from exchange.store import intake, registry
 from exchange.store import log as logs
-from exchange.store import registry
 from exchange.store.query import Filter, history, submission, submissions
 from exchange.store.registry import first_day, last_day
 from tests import builders
@@ -186,7 +186,8 @@ def test_an_id_counts_once_in_a_log(books: Books) -> None:
         log = logs.log_of(tx, statement.origin)
         refused = registry.listed(tx, log, "refused")
         assert [(one.index, one.code) for one in refused] == [(n, "duplicate-submission") for n in (1, 2, 3)]
-        assert registry.standing(tx, log, bytes.fromhex(refused[0].id or "")) == 0
+        ident = bytes.fromhex(refused[0].id or "")
+        assert intake.standing(tx, log, {ident, bytes(32)}) == {ident: 0}
         assert [one.index for one in registry.listed(tx, log, "refused", start=2, limit=1)] == [2]
     assert len(asked(books)) == 1
 

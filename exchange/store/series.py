@@ -1,0 +1,78 @@
+"""Which version of a series is current, and which full return is in force behind it.
+
+*Current* is the last entry of a series within one status, unless that entry is a withdrawal: nothing comes back to life by itself.
+*In force* is the last full return before it, which a "nothing new" confirms. A series is one of its first entry's
+form: who may sign one form only must not replace or withdraw another.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select, update
+
+from exchange.store import tables
+from exchange.store.bulk import among, by_digest
+from exchange.store.database import Transaction
+
+SERIES_MESSAGES = ("original", "update", "correction", "withdrawal")
+
+_COLUMNS = (
+    *("participant", "status", "log_id", "index", "seq", "form"),
+    *("message", "return_kind", "current", "in_force"),
+)
+
+
+class _Version(NamedTuple):
+    """A submission of a series; sorts in log order."""
+
+    ordinal: int
+    position: int
+    seq: int
+    form: str
+    message: str
+    return_kind: str
+    current: bool
+    in_force: bool
+
+
+def settle(tx: Transaction, participant: str, series: Iterable[bytes]) -> None:
+    """Mark the versions of these series of a participant anew, and write only what changed."""
+    wanted = set(series)
+    if not wanted:
+        return
+    ordinals = {row[0]: row[1] for row in tx.execute(select(tables.LOG.c.id, tables.LOG.c.ordinal))}
+    versions: dict[tuple[bytes, str], list[_Version]] = defaultdict(list)
+    forms: dict[bytes, str] = {}
+    for key, whose, status, log_id, *rest in by_digest(tx, wanted, _COLUMNS):
+        if whose == participant:
+            version = _Version(ordinals[log_id], *rest)
+            versions[key, status].append(version)
+            forms[key] = version.form
+    for key, whose, status, log_id, *rest in among(tx, tables.SUBMISSION, "series", wanted, _COLUMNS):
+        if whose == participant:
+            versions[bytes(key), status].append(_Version(ordinals[log_id], *rest))
+    changes = []
+    for (key, _), entries in versions.items():
+        current, in_force = _judge([entry for entry in sorted(entries) if entry.form == forms.get(key)])
+        for entry in entries:
+            now = (entry.seq == current, entry.seq == in_force)
+            if (entry.current, entry.in_force) != now:
+                changes.append({"at": entry.seq, "now_current": now[0], "now_in_force": now[1]})
+    if changes:
+        query = update(tables.SUBMISSION).where(tables.SUBMISSION.c.seq == bindparam("at"))
+        tx.execute(query.values(current=bindparam("now_current"), in_force=bindparam("now_in_force")), changes)
+
+
+def _judge(entries: Sequence[_Version]) -> tuple[int | None, int | None]:
+    """The `seq` of the current version and of the full return in force, of entries in log order."""
+    current = in_force = None
+    for entry in entries:
+        if entry.message not in SERIES_MESSAGES:
+            continue
+        current = None if entry.message == "withdrawal" else entry.seq
+        if entry.message == "withdrawal" or entry.return_kind == "nothing to declare":
+            in_force = None
+        elif entry.return_kind == "full":
+            in_force = entry.seq
+    return current, in_force
