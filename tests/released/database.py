@@ -10,8 +10,7 @@ from sqlalchemy import create_engine, text
 from exchange.node.founding import NODE_KEYS
 from exchange.node.keyfile import KeyFile, keep_key
 from exchange.store.schema import bring_up_to_date
-from tests import engine
-from tests.builders import key_named
+from tests import engine, key_named
 from tests.postgres import fresh_database
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path.cwd()))
 
 from exchange.node import founding
 from exchange.node.keyfile import KeyFile
-from tests.builders import key_named
+from tests import key_named
 from tests.faults import sign_into
 from tests.world import World
 
@@ -24,7 +24,7 @@ PDF = b"%PDF-1.7 " + b"attached " * 10_000
 def live(folder: Path) -> None:
     """Every kind of row: versions, withdrawal, exercise, large file, refused, waiting, twice, missing, mirrored, alerts."""
     names = iter(f"released {code} {kind}" for code in ("XR", "XA") for kind in founding.NODE_KEYS)
-    founding.new_key = lambda kind: KeyFile(kind, key_named(next(names)))
+    vars(founding)["new_key"] = lambda kind: KeyFile(kind, key_named(next(names)))
     with World(folder, "XR", "XA") as world:
         xr, xa = world["XR"], world["XA"]
         first = xr.publish(scope={"en": "the first version"})

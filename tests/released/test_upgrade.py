@@ -28,7 +28,8 @@ STOOD = {"XR": 4, "XA": 8}  # entries
 
 @pytest.fixture(params=[(schema, code) for schema in RELEASED for code in STOOD], ids=lambda one: "-".join(one))
 def released(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return unpacked(*request.param, tmp_path)
+    schema, code = request.param
+    return unpacked(schema, code, tmp_path)
 
 
 def test_everything_that_stood_there_stands_there(released: Path) -> None:
