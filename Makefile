@@ -19,10 +19,10 @@ ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/node/test_serie
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test lint crash clean
+.PHONY: help demo run test lint crash bench bench-long clean
 
 help: ## print this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: $(VENV)/.project ## three nodes on this machine: sign, submit, pull, verify
 	$(BIN)/cbm demo
@@ -43,6 +43,12 @@ lint: $(VENV)/.dev ## style, types and floors only
 
 crash: $(VENV)/.dev ## kill a node a hundred times at any moment: nothing acknowledged may be lost
 	CBM_CRASH_ROUNDS=100 $(BIN)/pytest -q -m crash
+
+bench: $(VENV)/.dev ## how fast it is, beside the raw speed of this machine: a quarter of an hour, nothing else running
+	$(BIN)/python -m tests.benchmarks
+
+bench-long: $(VENV)/.dev ## the same to 1,000,000 entries: an hour or two, and 12 GB in .run
+	$(BIN)/python -m tests.benchmarks --long
 
 clean: ## remove what make and the tools made; .run stays: it holds keys and a log
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -40,5 +40,10 @@ def fresh_database() -> str:
     return _address(name)
 
 
+def server_pid() -> int:
+    """The server's first process, for benchmarks that weigh what it costs."""
+    return int(_server().get_pid())
+
+
 def _address(name: str) -> str:
     return str(_server().get_uri(name)).replace("postgresql://", "postgresql+psycopg://")

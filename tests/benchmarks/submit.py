@@ -1,0 +1,45 @@
+"""Submit over HTTP to a real node: each acknowledged after its durable commit, documents inline, parcels signed beforehand."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figure import Bound, Figure, share
+from tests.benchmarks.load import Clients, Load
+from tests.benchmarks.nodes import Cores, RealNode, lay_out
+from tests.benchmarks.raw import Beside
+
+SINGLE = {"sqlite": Bound(at_least=0.15), "postgresql": Bound(at_least=0.10)}
+WARM = 4  # submissions of each client before the first that counts
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    bench.shelf("XR", WARM * bench.scale.clients + bench.scale.runs * bench.scale.submitted)
+    for engine in bench.engines:
+        with bench.place("submit") as directory:
+            lay_out(directory, "XR", engine)
+            with RealNode(directory) as node, Clients(bench.home) as clients:
+                yield _single(bench, engine, node, clients)
+
+
+def _single(bench: Bench, engine: str, node: RealNode, clients: Clients) -> Figure:
+    many, window = bench.scale.clients, bench.scale.submitted
+    start = WARM * many
+    clients.submit(node.url, "XR", 0, start, clients=many)
+    runs: list[Beside[Load]] = []
+    cores = Cores(engine, node=node.pid, clients=clients.pid)
+
+    def timed(first: int) -> Load:
+        with cores:
+            return clients.submit(node.url, "XR", first, first + window, clients=many)
+
+    for first in range(start, start + bench.scale.runs * window, window):
+        runs.append(bench.reference.beside(partial(timed, first)))
+    last = runs[-1].value
+    return share(
+        f"submit, {many} clients",
+        engine,
+        [Beside(each.value.rate, each.raw) for each in runs],
+        SINGLE[engine],
+        beside=f"cores busy: {cores}; answered after {last.median * 1e3:.1f} ms, 99 of 100 within {last.slowest_of_100 * 1e3:.1f} ms",
+    )
