@@ -19,7 +19,7 @@ ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/node/test_serie
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test lint crash bench bench-long clean
+.PHONY: help demo run test lint crash fuzz bench bench-long clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -43,6 +43,9 @@ lint: $(VENV)/.dev ## style, types and floors only
 
 crash: $(VENV)/.dev ## kill a node a hundred times at any moment: nothing acknowledged may be lost
 	CBM_CRASH_ROUNDS=100 $(BIN)/pytest -q -m crash
+
+fuzz: $(VENV)/.dev ## ask a node for ten minutes whatever its OpenAPI allows and forbids (CBM_FUZZ_SECONDS)
+	CBM_FUZZ_SECONDS=$${CBM_FUZZ_SECONDS:-600} $(BIN)/pytest -q -s tests/api/test_fuzz.py
 
 bench: $(VENV)/.dev ## how fast it is, beside the raw speed of this machine: a quarter of an hour, nothing else running
 	$(BIN)/python -m tests.benchmarks

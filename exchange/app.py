@@ -17,6 +17,7 @@ from fastapi import Depends, FastAPI
 
 from exchange import __version__
 from exchange.api import alerts, contacts, documents, log, metrics, node, participants, problems, submissions
+from exchange.api.contract import Contract, refusals
 from exchange.api.marks import Marked
 from exchange.api.methods import Headed
 from exchange.api.parameters import only_known
@@ -137,13 +138,13 @@ class Exchange:
 
 def build_app(room: Room) -> FastAPI:
     """The HTTP face of a node."""
-    app = FastAPI(
+    app = Contract(
         title="CBM exchange node",
         version=__version__,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # one path for each thing: what is not there is a 404, never a redirect
-        responses=problems.RESPONSES,
+        responses=refusals(400, "5XX"),
         dependencies=[Depends(only_known)],
     )
     app.state.room = room

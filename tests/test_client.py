@@ -1,14 +1,10 @@
 """The client for third parties, against real nodes."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from exchange.client import Client
 from exchange.core.document import SMALL_DOCUMENT
@@ -25,6 +21,7 @@ from exchange.errors import (
 )
 from exchange.resources import FORMS
 from tests import key_named
+from tests.served import served
 from tests.world import World, WorldNode
 
 
@@ -204,20 +201,6 @@ def test_nothing_compressed_is_asked_for(node: WorldNode, client: Client) -> Non
 
 
 # --- over a real socket
-
-
-@contextmanager
-def served(node: WorldNode) -> Iterator[str]:
-    """The node behind a real web server; its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(node.running.app, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
 
 
 def test_a_large_refusal_reaches_who_is_still_sending(node: WorldNode) -> None:

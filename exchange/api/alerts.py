@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 
 from exchange.api import shapes
+from exchange.api.contract import refusals
 from exchange.api.room import Limit, NodeDep, Number, Word, page
 from exchange.store import log as logs
 from exchange.store import registry
@@ -23,7 +24,7 @@ def alerts(request: Request, node: NodeDep, after: Number = 0, limit: Limit = 10
     return page(request, items, limit, "after", found[-1].seq if found else None)
 
 
-@router.get("/entries/{verdict}", response_model=shapes.Entries)
+@router.get("/entries/{verdict}", response_model=shapes.Entries, responses=refusals(404))
 def entries(
     request: Request,
     node: NodeDep,

@@ -4,24 +4,31 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import WithJsonSchema
 
 from exchange.api import shapes
-from exchange.api.room import NodeDep, Statuses, Word
+from exchange.api.contract import refusals
+from exchange.api.room import Flag, NodeDep, Statuses, Word
 from exchange.errors import Malformed, NotFound
 from exchange.node.directory import Contact, look_up
 
 router = APIRouter(prefix="/v1")
 
+# A zone of the contact's own shifts it by a day at most: the calendar has one more on either side.
+_YEARS = range(1970, 9999)
+_MOMENT = {"type": "string", "format": "date-time", "pattern": "^(?!9999)(19[7-9]|[2-9][0-9])"}
+Moment = Annotated[str, WithJsonSchema(_MOMENT)]
 
-@router.get("/contacts", response_model=shapes.Contacts)
+
+@router.get("/contacts", response_model=shapes.Contacts, responses=refusals(404))
 def contacts(
     node: NodeDep,
     participant: Word | None = None,
     role: Word | None = None,
     language: Word | None = None,
-    at: Word | None = None,
+    at: Moment | None = None,
     status: Statuses = None,
-    now: Annotated[bool, Query(description="leave out those who are outside their stated hours")] = False,
+    now: Annotated[Flag, Query(description="leave out those who are outside their stated hours")] = False,
 ) -> dict[str, Any]:
     """Contacts in force at the moment `at` (ISO 8601 with a zone; default now), those reachable first."""
     moment = node.clock() if at is None else _moment(at)
@@ -44,7 +51,11 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Malformed(f"expected a time like 2026-11-21T03:00:00Z, got {text[:40]!r}", pointer="/at") from None
-    if moment.tzinfo is None or not 1970 <= moment.year < 9999:
+    if moment.year not in _YEARS:
+        raise Malformed(
+            f"a time from {_YEARS.start} to {_YEARS.stop - 1} was expected, got {text[:40]!r}", pointer="/at"
+        )
+    if moment.tzinfo is None:
         raise Malformed(f"the time {text[:40]!r} needs a zone: add Z, or an offset like +01:00", pointer="/at")
     return moment
 

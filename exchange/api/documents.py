@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from exchange.api import shapes
+from exchange.api.contract import CONDITIONAL, raw, refusals, tagged
 from exchange.api.etags import is_held
-from exchange.api.room import NodeDep, Number, Word, raw
+from exchange.api.room import NodeDep, Number, PathId, Word
 from exchange.core.base64text import format_base64
-from exchange.core.jsontext import MAX_INTEGER
 from exchange.errors import NotFound
 from exchange.node.node import Node
 from exchange.store import documents
@@ -33,8 +34,13 @@ class WholeFile(FileResponse):
         await super().__call__({**scope, "headers": headers}, receive, send)
 
 
-@router.get("/documents/{commitment}", response_class=Response, responses=raw("*/*"))
-def document(node: NodeDep, request: Request, commitment: str) -> Response:
+@router.get(
+    "/documents/{commitment}",
+    response_class=Response,
+    responses={**tagged("*/*", CBM_Opening=shapes.BASE64), **refusals(404)},
+    openapi_extra=CONDITIONAL,
+)
+def document(node: NodeDep, request: Request, commitment: PathId) -> Response:
     """The bytes, with the opening (`CBM-Opening`) that proves them to be the document committed to. Always a download."""
     with node.db.read() as tx:
         held = documents.document(tx, commitment)
@@ -55,11 +61,11 @@ def document(node: NodeDep, request: Request, commitment: str) -> Response:
     return WholeFile(node.files.path(held.commitment), headers=headers, media_type=held.media_type)
 
 
-@router.get("/documents", response_class=Response, responses=raw("application/x-ndjson"))
+@router.get("/documents", response_class=Response, responses={**raw("application/x-ndjson"), **refusals(404)})
 def documents_in_bulk(
     node: NodeDep,
     participant: Word,
-    start: Annotated[int, Query(ge=0, le=MAX_INTEGER, alias="from")] = 0,
+    start: Annotated[Number, Query(alias="from")] = 0,
     to: Number | None = None,
     origin: Word | None = None,
 ) -> Response:

@@ -41,5 +41,5 @@ def _pointer(name: str) -> str:
 
 
 def _is_list(annotation: Any) -> bool:
-    """`list[...]`, or a choice with one in it."""
-    return any(get_origin(each) is list for each in (annotation, *get_args(annotation)))
+    """`list[...]`, whatever is written around it."""
+    return get_origin(annotation) is list or any(_is_list(each) for each in get_args(annotation))

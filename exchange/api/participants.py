@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from exchange.api import shapes
+from exchange.api.contract import CONDITIONAL, refusals, tagged
 from exchange.api.etags import etag_of, is_held
-from exchange.api.room import NodeDep, Number, raw
+from exchange.api.room import NodeDep, Number
 from exchange.errors import NotFound
 from exchange.trust.participants import format_record
 
@@ -38,7 +39,12 @@ def forms(node: NodeDep) -> dict[str, Any]:
     return {"items": items, "next": None}
 
 
-@router.get("/forms/{code}", response_class=Response, responses=raw("application/schema+json"))
+@router.get(
+    "/forms/{code}",
+    response_class=Response,
+    responses={**tagged("application/schema+json"), **refusals(404)},
+    openapi_extra=CONDITIONAL,
+)
 def form(node: NodeDep, request: Request, code: str, version: Number | None = None) -> Response:
     """The form file itself, byte for byte: its SHA-256 is what statements name. The newest version unless another is asked for."""
     found = node.catalogue.newest(code) if version is None else node.catalogue.forms.get((code, version))

@@ -9,11 +9,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from exchange import errors
-from exchange.api import shapes
 from exchange.api.methods import allowed
 from exchange.errors import ExchangeError, Malformed, NotFound
 
-MEDIA_TYPE = "application/problem+json"
+PROBLEM = "application/problem+json"
 NO_STORE = {"Cache-Control": "no-store"}
 RETRY_SECONDS = "30"
 
@@ -36,14 +35,6 @@ STATUS: dict[type[ExchangeError], int] = {
     errors.ExchangeError: 500,
 }
 
-# For OpenAPI: what every route may answer besides its own.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "Refused (RFC 9457); never cached",
-        "content": {MEDIA_TYPE: {"schema": shapes.Problem.model_json_schema()}},
-    }
-}
-
 _logger = logging.getLogger("exchange.api")
 
 
@@ -61,7 +52,7 @@ def problem(error: ExchangeError) -> JSONResponse:
     if error.pointer is not None:
         body["pointer"] = error.pointer
     headers = NO_STORE | ({"Retry-After": RETRY_SECONDS} if status == 503 else {})
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    return JSONResponse(body, status, headers, PROBLEM)
 
 
 def _path(request: Request) -> str:
@@ -99,7 +90,7 @@ def install(app: FastAPI) -> None:
             "next_step": "GET /openapi.json lists what this node answers.",
         }
         headers = {"Allow": allowed(request)} if error.status_code == 405 else dict(error.headers or {})
-        return JSONResponse(body, error.status_code, NO_STORE | headers, MEDIA_TYPE)
+        return JSONResponse(body, error.status_code, NO_STORE | headers, PROBLEM)
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:
@@ -107,4 +98,4 @@ def install(app: FastAPI) -> None:
         body = {"type": "urn:cbm:error:internal", "title": "internal error", "status": 500, "code": "internal"}
         body |= {"detail": "something went wrong here that was not foreseen; nothing was acknowledged"}
         body |= {"next_step": "Try again; if it stays, tell the operator of this node the time of this request."}
-        return JSONResponse(body, 500, NO_STORE, MEDIA_TYPE)
+        return JSONResponse(body, 500, NO_STORE, PROBLEM)

@@ -1,23 +1,66 @@
 """What the routes stand in: the node, and a round of visits that a person may ask for."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
+from exchange.api import shapes
+from exchange.core.jsonfields import is_digest, read_period
 from exchange.core.jsontext import MAX_INTEGER
+from exchange.errors import Malformed
 from exchange.node.node import Node
 
 MAX_LIMIT = 100
 MAX_WORD = 200  # characters of a parameter
 
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items a page, at most 100")]
+# Each thing has one spelling: `05`, ` 5`, `+5`, `5.0`, `yes` and `on` are refused, for what one reader takes another may not.
+_PLAIN = re.compile(r"0|-?[1-9][0-9]*")
+_FLAGS = {"true": True, "false": False}
+
+
+def _plain(text: Any) -> Any:
+    if isinstance(text, str) and not _PLAIN.fullmatch(text):
+        raise PydanticCustomError("plain", "a whole number in plain digits was expected")
+    return text
+
+
+def _flag(text: Any) -> Any:
+    if isinstance(text, str) and text not in _FLAGS:
+        raise PydanticCustomError("flag", "true or false was expected")
+    return _FLAGS.get(text, text)
+
+
+def _span(text: str) -> str:
+    try:
+        read_period(text, text, "")
+    except Malformed as error:
+        raise PydanticCustomError("span", "{why}", {"why": str(error)}) from None
+    return text
+
+
+def _id(text: str) -> str:
+    if not is_digest(text):
+        raise PydanticCustomError("id", "64 lower-case hex digits were expected")
+    return text
+
+
+# The types of parameters.
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items a page, at most 100"), BeforeValidator(_plain)]
 # Refused here, since the database would choke on more than 64 bits, and reads a pattern only up to its first NUL.
-Number = Annotated[int, Query(ge=0, le=MAX_INTEGER)]
-Statuses = Annotated[list[Literal["actual", "exercise", "test"]] | None, Query(max_length=3)]
+Number = Annotated[int, Query(ge=0, le=MAX_INTEGER), BeforeValidator(_plain)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Statuses = Annotated[Annotated[list[Literal["actual", "exercise", "test"]], Field(max_length=3)] | None, Query()]
 Word = Annotated[str, Query(max_length=MAX_WORD, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Id = Annotated[str, AfterValidator(_id), WithJsonSchema(shapes.DIGEST)]
+PathId = Annotated[str, WithJsonSchema(shapes.DIGEST)]
+"""Checked by whoever looks it up: a path that is none is malformed, not merely not there."""
+Span = Annotated[str, AfterValidator(_span), WithJsonSchema(shapes.SPAN)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +90,3 @@ def page(request: Request, items: list[Any], limit: int, name: str, cursor: int 
     asked = [(key, value) for key, value in request.query_params.multi_items() if key != name]
     following = f"{request.scope['path']}?{urlencode([*asked, (name, cursor)])}" if more else None
     return {"items": items, "next": following}
-
-
-def raw(media_type: str) -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: the answer is bytes of that type."""
-    return {200: {"description": "The bytes", "content": {media_type: {"schema": {}}}}}

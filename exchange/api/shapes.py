@@ -1,8 +1,39 @@
 """What the API answers, for OpenAPI and for those who generate a client from it. The words are those of schemas/README.md."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from exchange.core.statement import MESSAGES, RETURNS, STATUSES
+
+DIGEST: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+BASE64: dict[str, Any] = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
+}
+SPAN: dict[str, Any] = {
+    "description": "a year, month or day of the calendar",
+    "anyOf": [
+        {"type": "string", "pattern": "^(?!0000)[0-9]{4}(-(0[1-9]|1[0-2]))?$"},
+        {"type": "string", "format": "date", "pattern": "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+    ],
+}
+
+
+def _one_of(words: Iterable[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": sorted(words)})
+
+
+# Said to those who read the answer; whoever wrote it was checked long before.
+Digest = Annotated[str, WithJsonSchema(DIGEST)]
+Base64 = Annotated[str, WithJsonSchema(BASE64)]
+Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
+Next = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^/v1/"})] | None
+Status = Annotated[str, _one_of(STATUSES)]
+Reachable = Annotated[str, _one_of(("reachable", "outside stated hours", "reachability not stated"))]
 
 
 class Problem(BaseModel):
@@ -21,39 +52,39 @@ class NodeAnswer(BaseModel):
     live: bool
     origin: str
     log_vkey: str
-    size: int
+    size: Count
     version: str
 
 
 class Head(BaseModel):
     participant: str
     origin: str
-    size: int
-    root: str
-    admitted: int
-    refused: int
-    waiting: int
+    size: Count
+    root: Base64
+    admitted: Count
+    refused: Count
+    waiting: Count
 
 
 class Heads(BaseModel):
     items: list[Head]
-    next: str | None
+    next: Next
 
 
 class PeerAnswer(BaseModel):
     participant: str
     node_url: str
-    size: int
-    attempted: str | None
-    contacted: str | None
+    size: Count
+    attempted: Moment | None
+    contacted: Moment | None
     error: str | None
-    failures: int
-    documents_missing: int
+    failures: Count
+    documents_missing: Count
 
 
 class Peers(BaseModel):
     items: list[PeerAnswer]
-    next: str | None
+    next: Next
 
 
 class DocumentState(BaseModel):
@@ -61,26 +92,26 @@ class DocumentState(BaseModel):
     media_type: str
     language: str | None
     audience: str
-    commitment: str
+    commitment: Digest
     held: bool
     name: str | None = Field(description="as its sender called it; not covered by any signature")
-    size: int | None
+    size: Count | None
 
 
 class SubmissionAnswer(BaseModel):
-    id: str
+    id: Digest
     participant: str
     origin: str
-    index: int
+    index: Count
     form: str
     form_version: int
     obligations: list[str]
-    series: str
-    issued: str
+    series: Digest
+    issued: Moment
     period: dict[str, str] | None
-    return_: str = Field(alias="return", serialization_alias="return")
-    message: str
-    status: str
+    return_: Annotated[str, _one_of(RETURNS)] = Field(alias="return", serialization_alias="return")
+    message: Annotated[str, _one_of(MESSAGES)]
+    status: Status
     current: bool
     fits: str
     cosignatures: str
@@ -89,19 +120,19 @@ class SubmissionAnswer(BaseModel):
 
 class Submissions(BaseModel):
     items: list[SubmissionAnswer]
-    next: str | None
+    next: Next
 
 
 class SubmissionWhole(SubmissionAnswer):
     statement: dict[str, Any]
     body: Any | None
-    history: list[str] = Field(description="ids of the series, oldest first")
+    history: list[Digest] = Field(description="ids of the series, oldest first")
 
 
 class Receipted(BaseModel):
-    id: str
+    id: Digest
     origin: str
-    index: int
+    index: Count
     new: bool = Field(description="false where the same submission stood here before")
     receipt: str = Field(description="C2SP tlog-proof, as GET /v1/submissions/{id}/receipt serves it")
 
@@ -111,8 +142,8 @@ class Contact(BaseModel):
     name: str
     form: str
     role: Any
-    status: str
-    reachable: str = Field(description="reachable | outside stated hours | reachability not stated")
+    status: Status
+    reachable: Reachable
     reachable_until: str | None
     local_time: str | None
     phone: Any
@@ -127,15 +158,15 @@ class Contact(BaseModel):
 
 
 class Contacts(BaseModel):
-    at: str
+    at: Moment
     items: list[Contact]
-    next: str | None
+    next: Next
 
 
 class FormAnswer(BaseModel):
     code: str
     version: int
-    sha256: str
+    sha256: Digest
     title: dict[str, str]
     obligations: list[str]
     audience: str
@@ -143,50 +174,50 @@ class FormAnswer(BaseModel):
 
 class Forms(BaseModel):
     items: list[FormAnswer]
-    next: str | None
+    next: Next
 
 
 class AlertAnswer(BaseModel):
-    id: str
+    id: Digest
     kind: str
     participant: str
     origin: str
-    raised: str
+    raised: Moment
     summary: str
     evidence: dict[str, Any]
 
 
 class Alerts(BaseModel):
     items: list[AlertAnswer]
-    next: str | None
+    next: Next
 
 
 class EntryAnswer(BaseModel):
-    index: int
-    id: str | None = Field(description="null where the entry is no envelope")
-    verdict: str
+    index: Count
+    id: Digest | None = Field(description="null where the entry is no envelope")
+    verdict: Annotated[str, _one_of(("refused", "waiting"))]
     code: str
     reason: str
 
 
 class Entries(BaseModel):
     items: list[EntryAnswer]
-    next: str | None
+    next: Next
 
 
 class Participants(BaseModel):
     federation: str
     live: bool
     items: list[dict[str, Any]]
-    next: str | None
+    next: Next
 
 
 def _fields(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": [*properties], "additionalProperties": False, "properties": properties}
 
 
-_BASE64 = {"type": "string", "contentEncoding": "base64"}
-_DOCUMENT = _fields(slot={"type": "string"}, name={"type": "string"}, opening=_BASE64, content=_BASE64)
+_OPENING = {**BASE64, "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"}
+_DOCUMENT = _fields(slot={"type": "string"}, name={"type": "string"}, opening=_OPENING, content=BASE64)
 _PARTS = "The parts `envelope`, then `opening` and `content` of each document, in the order of the statement"
 
 # For OpenAPI, which cannot see what api/request.py reads by itself.
@@ -195,7 +226,7 @@ SUBMISSION: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": _fields(envelope=_BASE64, documents={"type": "array", "items": _DOCUMENT}),
+                "schema": _fields(envelope=BASE64, documents={"type": "array", "items": _DOCUMENT}),
             },
             "multipart/form-data": {"schema": {"type": "object", "description": _PARTS}},
         },

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from exchange.api import shapes
+from exchange.api.contract import CONDITIONAL, receipted, refusals, tagged
 from exchange.api.etags import etag_of, is_held
 from exchange.api.request import MAX_JSON, MAX_OPENING_PART, PartReader, parse_opening_part, parse_submission, read_body
-from exchange.api.room import Limit, NodeDep, Number, Statuses, Word, page, raw
+from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Span, Statuses, Word, page
 from exchange.core.dsse import MAX_ENVELOPE, parse_envelope
-from exchange.core.jsonfields import read_period
 from exchange.core.receipt import format_receipt
 from exchange.errors import DocumentsMissing, Malformed
 from exchange.node.appender import Recorded
@@ -73,16 +73,14 @@ def list_submissions(
     participant: Word | None = None,
     form: Word | None = None,
     obligation: Word | None = None,
-    period: Word | None = None,
+    period: Span | None = None,
     status: Statuses = None,
-    series: Word | None = None,
-    current: bool | None = None,
+    series: Id | None = None,
+    current: Flag | None = None,
     before: Number | None = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Newest arrival first. A live node lists only actual submissions unless `status` asks for others."""
-    if period is not None:
-        read_period(period, period, "/period")
     statuses = tuple(status) if status else ("actual",) if node.participants.live else None
     wanted = Filter(participant, form, obligation, period, statuses, current, series)
     with node.db.read() as tx:
@@ -90,8 +88,8 @@ def list_submissions(
     return page(request, [_answer(state) for state in found], limit, "before", found[-1].seq if found else None)
 
 
-@router.get("/submissions/{ident}", response_model=shapes.SubmissionWhole)
-def show_submission(node: NodeDep, ident: str) -> dict[str, Any]:
+@router.get("/submissions/{ident}", response_model=shapes.SubmissionWhole, responses=refusals(404))
+def show_submission(node: NodeDep, ident: PathId) -> dict[str, Any]:
     """One submission with its statement, its body where it is held here, and the history of its series."""
     with node.db.read() as tx:
         state = submission(tx, ident)
@@ -111,22 +109,37 @@ def _proof(content: bytes, request: Request, media_type: str, name: str) -> Resp
     return Response(content, headers=headers, media_type=media_type)
 
 
-@router.get("/submissions/{ident}/envelope", response_class=Response, responses=raw(ENVELOPE))
-def envelope(node: NodeDep, request: Request, ident: str) -> Response:
+@router.get(
+    "/submissions/{ident}/envelope",
+    response_class=Response,
+    responses={**tagged(ENVELOPE), **refusals(404)},
+    openapi_extra=CONDITIONAL,
+)
+def envelope(node: NodeDep, request: Request, ident: PathId) -> Response:
     """The signed envelope, byte for byte as it stands in the log."""
     with node.db.read() as tx:
         content = registry.position_of(tx, ident).envelope
     return _proof(content, request, ENVELOPE, f"{ident}.json")
 
 
-@router.get("/submissions/{ident}/receipt", response_class=Response, responses=raw("text/plain"))
-def receipt(node: NodeDep, request: Request, ident: str) -> Response:
+@router.get(
+    "/submissions/{ident}/receipt",
+    response_class=Response,
+    responses={**tagged("text/plain"), **refusals(404)},
+    openapi_extra=CONDITIONAL,
+)
+def receipt(node: NodeDep, request: Request, ident: PathId) -> Response:
     """The receipt (C2SP tlog-proof): that the envelope stands in the log, under the log's signature."""
     return _proof(format_receipt(receipt_of(node, ident)), request, "text/plain; charset=utf-8", f"{ident}.tlog-proof")
 
 
-@router.get("/submissions/{ident}/pack", response_class=Response, responses=raw("application/zip"))
-def pack(node: NodeDep, request: Request, ident: str) -> Response:
+@router.get(
+    "/submissions/{ident}/pack",
+    response_class=Response,
+    responses={**tagged("application/zip"), **refusals(404)},
+    openapi_extra=CONDITIONAL,
+)
+def pack(node: NodeDep, request: Request, ident: PathId) -> Response:
     """The evidence pack: everything to verify the submission offline, but for the anchor."""
     return _proof(pack_of(node, ident), request, "application/zip", f"{ident}.zip")
 
@@ -135,7 +148,7 @@ def pack(node: NodeDep, request: Request, ident: str) -> Response:
     "/submissions",
     response_model=shapes.Receipted,
     status_code=201,
-    responses={200: {"model": shapes.Receipted, "description": "The same submission stood here before"}},
+    responses=receipted(shapes.Receipted) | refusals(403, 409, 413, 422),
     openapi_extra=shapes.SUBMISSION,
 )
 async def submit(request: Request, response: Response, node: NodeDep) -> dict[str, Any]:

@@ -76,6 +76,16 @@ def test_a_parameter_is_said_once_unless_it_is_a_list(
     assert {("status", True), ("form", False), ("from", False), ("limit", False)} <= tried
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["limit=05", "limit=+5", "limit= 5", "limit=5.0", "limit=1_0", "before=00", "before=-0", "limit=٥"]
+    + [f"current={word}" for word in ("1", "0", "yes", "on", "True", "TRUE", "t", "", "false ")],
+)
+def test_each_value_has_one_spelling(node: WorldNode, asked: str) -> None:
+    """What one reader takes for true, or for five, another may not."""
+    refused(node.get(f"{URL}?{asked}"), 400, "malformed")
+
+
 def test_what_is_no_part_of_the_contract_passes_a_query_over(node: WorldNode) -> None:
     """Monitors add numbers to addresses, so that no cache answers for the node."""
     assert node.get("/healthz?1763760000").status_code == 200
