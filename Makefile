@@ -19,7 +19,7 @@ ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/node/test_serie
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test lint crash fuzz bench bench-long clean
+.PHONY: help demo run test lint crash fuzz bench bench-long soak clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -52,6 +52,9 @@ bench: $(VENV)/.dev ## how fast it is, beside the raw speed of this machine: a q
 
 bench-long: $(VENV)/.dev ## the same to 1,000,000 entries: an hour or two, and 12 GB in .run
 	$(BIN)/python -m tests.benchmarks --long
+
+soak: $(VENV)/.dev ## ten times the expected load for half an hour (SOAK_MINUTES): does anything grow?
+	$(BIN)/python -m tests.soak
 
 clean: ## remove what make and the tools made; .run stays: it holds keys and a log
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

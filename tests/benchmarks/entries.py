@@ -73,13 +73,13 @@ def _words() -> tuple[list[str], list[float]]:
     return words, list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
 
 
-def _is_update(number: int) -> bool:
+def is_update(number: int) -> bool:
     return number % 5 == 4 and number >= BACK
 
 
 def _form_of(number: int) -> tuple[str, dict[str, object], str]:
     """A series is one of its first entry's form."""
-    first = number - BACK if _is_update(number) else number
+    first = number - BACK if is_update(number) else number
     return _CONTACT if first % CONTACT_EVERY == CONTACT_EVERY // 2 else _FORMS[first % len(_FORMS)]
 
 
@@ -131,7 +131,7 @@ def _payload(code: str, number: int, issued: str, content: bytes) -> tuple[bytes
     """(payload, commitment). An update names the id of its original, which is found by making that one's payload again."""
     form = _form(_form_of(number)[0])
     series = None
-    if _is_update(number):
+    if is_update(number):
         first = number - BACK
         series = sha256(_payload(code, first, issued, body(code, first))[0]).hexdigest()
     commitment = commit(_opening(code, number), content)

@@ -11,9 +11,16 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _KIB = 1024
 
 
-def cpu_seconds(pid: int) -> float:
-    """Seconds on a processor so far, those of ended and waited-for children included."""
-    return sum(sum(map(int, fields[11:15])) for fields in map(_stat, family(pid)) if fields) / _TICK
+def cpu_seconds(*pids: int) -> float:
+    """Seconds on a processor so far of these processes and their children, ended ones that were waited for included."""
+    members = {member for pid in pids for member in family(pid)}
+    return sum(sum(map(int, fields[11:15])) for fields in map(_stat, members) if fields) / _TICK
+
+
+def busy_seconds() -> float:
+    """Seconds that the processors of the machine were busy so far, with whatever."""
+    user, nice, system, _idle, _waiting, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + sum(rest[:2])) / _TICK
 
 
 def memory_mib(pid: int) -> float:

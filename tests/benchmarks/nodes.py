@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from exchange.cli import main as cbm
 from exchange.client import Client
@@ -31,9 +32,12 @@ ENGINES = ("sqlite", "postgresql")
 START_SECONDS = 600.0  # a node reads its whole log before it answers
 
 
-def lay_out(directory: Path, code: str, engine: str, **more: object) -> Settings:
+def lay_out(directory: Path, code: str, engine: str, **more: Any) -> Settings:
     """A new node, known to nobody; `more` are settings as they stand in node.toml."""
     port = free_port()
+    more = {"pull_every": 86_400.0, "pull_at_start": False, "peer_timeout": 600.0, "log_level": "warning", **more}
+    if engine == "postgresql":
+        more["database"] = fresh_database()
     settings = Settings(
         directory=directory,
         participant=code,
@@ -41,16 +45,13 @@ def lay_out(directory: Path, code: str, engine: str, **more: object) -> Settings
         origin=origin_of(code),
         federation=FEDERATION,
         listen=f"127.0.0.1:{port}",
-        pull_every=86_400.0,
-        pull_at_start=False,
-        peer_timeout=600.0,
-        log_level="warning",
+        **more,
     )
     found(settings, name=code, officers=[key.public for key in officers(code)], now=datetime.now(UTC))
-    if engine == "postgresql":
-        more["database"] = fresh_database()
-    with open(directory / "node.toml", "a") as file:
-        file.writelines(f"{name} = {_toml(value)}\n" for name, value in more.items())
+    path = directory / "node.toml"
+    written = tomllib.loads(path.read_text())
+    with path.open("a") as file:
+        file.writelines(f"{name} = {_toml(value)}\n" for name, value in more.items() if name not in written)
     return read_settings(directory)
 
 
@@ -75,10 +76,10 @@ def introduce(directory: Path, records: Iterable[ParticipantRecord]) -> None:
 
 
 class RealNode(Child):
-    """A node in a process of its own, answering once made."""
+    """A node in a process of its own, answering once made; `module` may be another that takes DIR and more."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__("nodes", directory, talk=directory / "talk.txt")
+    def __init__(self, directory: Path, module: str = "nodes", *more: str) -> None:
+        super().__init__(module, directory, *more, talk=directory / "talk.txt")
         self.directory = directory
         self.url = f"http://{read_settings(directory).listen}"
         deadline = time.monotonic() + START_SECONDS
