@@ -24,11 +24,13 @@ from exchange.api.parameters import only_known
 from exchange.api.room import Room
 from exchange.config import Settings
 from exchange.errors import ExchangeError, Misuse
+from exchange.federation.examine import ReadForms
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
 from exchange.node.node import Clock, Node, utc_now
 from exchange.node.recovery import Recovery
+from exchange.workers import Workers
 
 _logger = logging.getLogger("exchange.app")
 
@@ -49,7 +51,15 @@ class Exchange:
         try:
             self._peers_seen: int | None = None
             self.import_records()
-            puller = Puller(self.node.db, self.node.files, lambda: self.node.participants, self.node.catalogue, clock)
+            self._workers = Workers(settings.workers, ReadForms.of(self.node.catalogue)) if settings.workers else None
+            puller = Puller(
+                self.node.db,
+                self.node.files,
+                lambda: self.node.participants,
+                self.node.catalogue,
+                clock,
+                workers=self._workers,
+            )
             clients = {"client_for": client_for} if client_for is not None else {}
             self.rounds = Rounds(
                 puller,
@@ -133,6 +143,8 @@ class Exchange:
         self.rounds.stop()
         if self._timer.is_alive():
             self._timer.join(timeout=5)
+        if self._workers is not None:
+            self._workers.close()
         self.node.close()
 
 

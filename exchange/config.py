@@ -4,6 +4,7 @@ Private keys are files under DIR/keys and no settings. The address of a database
 that never shows when settings are printed, and is best given as CBM_DATABASE.
 """
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -26,6 +27,12 @@ _is_url = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?(/[A-Z
 _is_listen = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}").fullmatch
 
 
+def _workers() -> int:
+    """One a core, up to four; none where there is but one core: then it is done in the process itself."""
+    cores = len(os.sched_getaffinity(0))
+    return min(cores, 4) if cores > 1 else 0
+
+
 class Settings(BaseSettings):
     """What an operator decides. Times are in seconds."""
 
@@ -43,6 +50,7 @@ class Settings(BaseSettings):
     database: SecretStr | None = None
     min_free_mb: int = Field(default=200, ge=0, le=1_000_000)  # below it on the disk, the node only reads
     metrics_public: bool = False  # /metrics for everybody, and not for this machine alone
+    workers: int = Field(default_factory=_workers, ge=0, le=64)  # processes that check signatures in a large pull
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("participant")

@@ -12,7 +12,7 @@ from exchange.audit.documents import prove
 from exchange.audit.examine import Examiner
 from exchange.audit.laws import LogLaw
 from exchange.audit.series import Contact, Finding, Owner, settle
-from exchange.audit.sources import DirectorySource, LogClaim, Source
+from exchange.audit.sources import DirectorySource, LogClaim, Place, Source
 from exchange.audit.work import Outcome, Task
 from exchange.core.catalogue import Catalogue
 from exchange.core.tiles import TILE_WIDTH
@@ -37,11 +37,24 @@ class Desk:
         self.logs: tuple[LogClaim, ...] = ()
         self.examiners: dict[int, Examiner] = {}
 
+    def close(self) -> None:
+        self.source.close()
+
     def brief(self, brief: Brief) -> None:
         self.logs = brief.logs
         for number, law in enumerate(brief.laws):
             if law is not None:
                 self.examiners[number] = Examiner(number, *law, brief.catalogue, self.source)
+
+
+@dataclass(frozen=True)
+class OpenDesk:
+    """The first thing that a process of the audit does."""
+
+    place: Place
+
+    def __call__(self) -> Desk:
+        return Desk(self.place.open())
 
 
 @dataclass(frozen=True)

@@ -5,66 +5,45 @@ stops neither the log nor the other documents.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from exchange.core.catalogue import Catalogue
-from exchange.core.document import SMALL_DOCUMENT
 from exchange.errors import ExchangeError, NotFound, Unreachable
-from exchange.federation.peer import OfferedDocument, PeerLog
+from exchange.federation.examine import Offers, Wanted, match
+from exchange.federation.offers import OfferedDocument
+from exchange.federation.peer import PeerLog
 from exchange.store import documents
 from exchange.store.database import Database
 from exchange.store.documents import Arrival, DocumentFolder
 from exchange.store.fitting import judge_arrived
 from exchange.store.log import LogState
-from exchange.trust.admission import Admitted, Verdict
 
 MISSING_AT_ONCE = 2_048  # missing documents looked at together
 MAX_SPAN = 4_096  # entries that one answer of the documents stream covers
-MAX_WRONG = 10_000  # lines of one answer that bring nothing: far more than an honest one holds, and read in no time
 MAX_GAP = 64  # entries between two missing documents across which one answer is cheaper than two
 
 
-def collect(peer: PeerLog, files: DocumentFolder, log: LogState, verdicts: Sequence[Verdict]) -> tuple[Arrival, ...]:
-    """The documents of the next entries of the log, as far as they were admitted."""
-    wanted = {
-        (index, ref.slot): ref.commitment
-        for index, verdict in enumerate(verdicts, log.stored)
-        if isinstance(verdict, Admitted)
-        for ref in verdict.statement.documents
-    }
-    return _fetch(peer, files, log, log.stored, log.stored + len(verdicts), wanted)
-
-
-def _fetch(
-    peer: PeerLog, files: DocumentFolder, log: LogState, start: int, end: int, wanted: dict[tuple[int, str], str]
-) -> tuple[Arrival, ...]:
-    """What came of `wanted`; the first offer of each counts."""
-    arrivals: list[Arrival] = []
-    wrong = 0
-    if not wanted:
-        return ()
-    # A stream that breaks off leaves what came before it: the rest is asked for on the next visit.
+def lines_of(peer: PeerLog, log: LogState, start: int, end: int) -> Iterator[bytes]:
+    """The documents stream of the entries [start, end), line by line; one that breaks off leaves what came before it."""
     with (
         contextlib.suppress(Unreachable, NotFound),
-        contextlib.closing(peer.documents(log.participant, log.origin, start, end)) as offers,
+        contextlib.closing(peer.documents(log.participant, log.origin, start, end)) as lines,
     ):
-        for offer in offers:
-            commitment = wanted.pop((offer.index, offer.slot), None) if offer is not None else None
-            arrival = _take(peer, files, offer, commitment) if offer is not None and commitment is not None else None
-            if arrival is not None:
-                arrivals.append(arrival)
-                continue
-            wrong += 1
-            if wrong >= MAX_WRONG:
-                break
-    return tuple(arrivals)
+        yield from lines
 
 
-def _take(peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitment: str) -> Arrival | None:
-    """The document, if its bytes and opening give the commitment that was signed; its claimed commitment and size count for nothing."""
-    if offer.content is not None:
-        arrival = Arrival.small(offer.slot, offer.name, offer.opening, offer.content)
-        return arrival if arrival.commitment == commitment and arrival.size <= SMALL_DOCUMENT else None
+def received(peer: PeerLog, files: DocumentFolder, offers: Offers) -> list[Arrival]:
+    """What held of the offers, the larger documents fetched one by one."""
+    arrivals = offers.arrivals()
+    for commitment, offer in offers.large:
+        arrival = _fetch(peer, files, offer, commitment)
+        if arrival is not None:
+            arrivals.append(arrival)
+    return arrivals
+
+
+def _fetch(peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitment: str) -> Arrival | None:
+    """The larger document, if its bytes and opening give the commitment that was signed."""
     incoming = files.receive(offer.slot, offer.name, offer.opening)
     try:
         peer.document(commitment, incoming.write)
@@ -92,7 +71,7 @@ def fill(db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, cata
         if not missing:
             break
         first, end, wanted = _neighbours(missing)
-        came = _fetch(peer, files, log, first, end, wanted)
+        came = received(peer, files, match(lines_of(peer, log, first, end), wanted))
         if came:
             with db.write() as tx:
                 judge_arrived(tx, documents.hold(tx, came)[1], catalogue)
@@ -103,10 +82,10 @@ def fill(db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, cata
     return found
 
 
-def _neighbours(missing: Sequence[tuple[int, str, str]]) -> tuple[int, int, dict[tuple[int, str], str]]:
+def _neighbours(missing: Sequence[tuple[int, str, str]]) -> tuple[int, int, Wanted]:
     """[first, end) and what is wanted of it: the missing documents that stand close enough for one answer."""
     first = end = missing[0][0]
-    wanted: dict[tuple[int, str], str] = {}
+    wanted: Wanted = {}
     for index, slot, commitment in missing:
         if index - end > MAX_GAP or index - first >= MAX_SPAN:
             break

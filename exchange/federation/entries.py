@@ -49,20 +49,23 @@ def fetch_run(tree: SignedTree, start: int, most: int) -> list[bytes]:
     return run
 
 
-def prove_run(db: Database, log: LogState, run: Sequence[bytes], tree: SignedTree) -> bytes:
-    """The root behind the run, now proven to lie under the head together with all that is held. Raises BadProof."""
-    frontier = _held(db, log)
+def prove_run(frontier: Frontier, run: Sequence[bytes], tree: SignedTree) -> bytes:
+    """The root behind the run, now proven to lie under the head together with all before it, which `frontier` holds and goes on from.
+
+    Raises BadProof; the frontier is then of no more use.
+    """
+    start = frontier.size
     for entry in run:
         frontier.append(leaf_hash(entry))
     root = frontier.root()
     if tree.root(frontier.size) != root:
         raise BadProof(
-            f"entries {log.stored} to {frontier.size} as served do not lead to the root signed at size {tree.head.size}"
+            f"entries {start} to {frontier.size} as served do not lead to the root signed at size {tree.head.size}"
         )
     return root
 
 
-def _held(db: Database, log: LogState) -> Frontier:
+def held_tree(db: Database, log: LogState) -> Frontier:
     """The tree held here. Where our own disk is at fault, no peer is accused: LogStopped."""
     try:
         with db.read() as tx:

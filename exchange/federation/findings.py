@@ -18,6 +18,7 @@ from exchange.store import log as logs
 from exchange.store.alerts import raise_alert
 from exchange.store.database import Transaction
 from exchange.store.log import LogState, Signed
+from exchange.store.rows import Decision
 
 
 def fork_evidence(
@@ -65,15 +66,17 @@ def report_bad_note(tx: Transaction, log: LogState, offered: bytes, why: Exchang
 
 
 def report_bad_entry(
-    tx: Transaction, log: LogState, index: int, entry: bytes, code: str, reason: str, note: bytes, now: datetime
+    tx: Transaction, log: LogState, index: int, entry: bytes, decision: Decision, note: bytes, now: datetime
 ) -> None:
     """The log signed an entry that the one door refuses. Entry and signed head are the exhibit; the mirror holds the proof between them."""
-    summary = f"{log.participant} logged an entry at index {index} of {log.origin} that cannot be admitted: {reason}"
+    summary = (
+        f"{log.participant} logged an entry at index {index} of {log.origin} that cannot be admitted: {decision.reason}"
+    )
     evidence = {
         "log_vkey": log.vkey,
         "index": index,
-        "code": code,
-        "detail": reason,
+        "code": decision.code,
+        "detail": decision.reason,
         "entry": format_base64(entry),
         "checkpoint": note.decode(),
     }

@@ -16,36 +16,21 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from exchange import __version__
-from exchange.core.base64text import parse_base64
-from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, parse_name
-from exchange.core.jsontext import parse_json
+from exchange.core.document import MAX_DOCUMENT
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import MAX_NOTE
 from exchange.core.tiles import MAX_ENTRY, TILE_WIDTH, TilePath, format_bundle, format_tile_path, parse_bundle
-from exchange.errors import ExchangeError, Malformed, NotFound, Unreachable
+from exchange.errors import NotFound, Unreachable
+from exchange.federation.offers import MAX_LINE
 from exchange.federation.patience import patient_pool, patient_until
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
-MAX_LINE = 2 * SMALL_DOCUMENT  # bytes of one line of the documents stream
 MAX_STREAM = 64 * 1024 * 1024  # bytes of one answer of the documents stream
 MAX_CONNECTIONS = 64
 
 # It goes back into a header of ours, so it is taken only as RFC 9110 section 8.8.3 writes it.
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,128}"')
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedDocument:
-    """One line of the documents stream, well formed and not yet checked; `content` is None where it must be fetched by itself."""
-
-    index: int
-    slot: str
-    commitment: str
-    name: str
-    opening: bytes
-    size: int
-    content: bytes | None
 
 
 @dataclass
@@ -95,14 +80,12 @@ class PeerLog:
         limit = path.width * (HASH_SIZE if path.level is not None else MAX_ENTRY + 2)
         return self._get(f"{self.prefix}/tile/{format_tile_path(path)}", limit)[0]
 
-    def documents(
-        self, participant: str, origin: str, start: int, end: int
-    ) -> Generator[OfferedDocument | None, None, None]:
-        """The documents of entries [start, end) of that log as the peer offers them; None for a line that offers nothing."""
+    def documents(self, participant: str, origin: str, start: int, end: int) -> Generator[bytes, None, None]:
+        """The documents of entries [start, end) of that log, a line each as the peer offers them (offers.py)."""
         query = httpx.QueryParams({"participant": participant, "origin": origin, "from": start, "to": end})
         with self._stream(f"/v1/documents?{query}", {}) as response:
             self._expect_ok(response)
-            yield from map(parse_offer, self._lines(response))
+            yield from self._lines(response)
 
     def document(self, commitment: str, write: Callable[[bytes], None]) -> None:
         """Stream one document into `write`, at most 25 MiB."""
@@ -170,29 +153,6 @@ class PeerLog:
                 raise Unreachable(f"{response.url} sends a line of more than {MAX_LINE} bytes")
         if rest:
             raise Unreachable(f"{response.url} broke off in the middle of a line")
-
-
-def parse_offer(line: bytes) -> OfferedDocument | None:
-    """One bad line must not keep back the documents behind it: nothing is taken from it, and the stream goes on."""
-    try:
-        fields = parse_json(line, limit=MAX_LINE)
-        index, slot, commitment, size = fields["index"], fields["slot"], fields["commitment"], fields["size"]
-        if not (
-            isinstance(index, int) and isinstance(slot, str) and isinstance(commitment, str) and isinstance(size, int)
-        ):
-            raise Malformed("index and size are numbers, slot and commitment are texts")
-        content = None if fields["content"] is None else parse_base64(fields["content"])
-        return OfferedDocument(
-            index,
-            slot,
-            commitment,
-            parse_name(fields["name"]),
-            parse_base64(fields["opening"], length=32),
-            size,
-            content,
-        )
-    except (KeyError, TypeError, AttributeError, ExchangeError):
-        return None
 
 
 def open_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:

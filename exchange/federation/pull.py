@@ -5,15 +5,18 @@ tree that is held already; its documents come with it where the peer delivers th
 does not wait for documents, and one bad entry, peer or document stops nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint
+from exchange.core.merkle import Frontier
 from exchange.errors import BadProof, ExchangeError, Forked, LogStopped, Malformed, NotFound, Unreachable
-from exchange.federation.collect import collect, fill
-from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, prove_run
+from exchange.federation.collect import fill, lines_of, received
+from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tree, prove_run
+from exchange.federation.examine import Examine, Examined, Offers, examine
 from exchange.federation.findings import report_bad_entry, report_unproven
 from exchange.federation.heads import check_promises, contradicted, next_head
 from exchange.federation.peer import PeerLog
@@ -22,12 +25,15 @@ from exchange.store import log as logs
 from exchange.store.database import Database
 from exchange.store.documents import DocumentFolder
 from exchange.store.log import LogState, Signed
-from exchange.trust.admission import Refused, admit
 from exchange.trust.participants import Participants
+from exchange.workers import Workers
 
 WITHHELD_AFTER = timedelta(
     hours=1
 )  # a peer that starts anew may miss a tile; one that misses it for an hour withholds it
+
+MANY = 1_024  # entries of a run from which on it is worth waking the workers
+PART = 512  # entries of one job
 
 Progress = Callable[[str, int, int], None]  # participant, entries held, entries signed
 
@@ -45,6 +51,21 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Entries from `start` on, proven up to `root`, and who judges them under which records: `workers`, or whoever stores them."""
+
+    start: int
+    entries: list[bytes]
+    root: bytes
+    participants: Participants
+    workers: Sequence[Future[Examined]] = ()
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
 class Puller:
     """What every pull of this node needs. No two pulls of one log may run at a time."""
 
@@ -54,6 +75,7 @@ class Puller:
     catalogue: Catalogue
     clock: Callable[[], datetime]
     run: int = MAX_RUN
+    workers: Workers[Catalogue] | None = None
     _withheld: dict[str, datetime] = field(default_factory=dict)
 
     def pull(self, peer: PeerLog, origin: str, etag: str | None = None, progress: Progress | None = None) -> Pulled:
@@ -77,6 +99,11 @@ class Puller:
             log.participant, origin, log.stored - first, found, missing, max(0, max(signed, log.size) - log.stored)
         )
 
+    def rest(self) -> None:
+        """Between rounds no process waits for work."""
+        if self.workers is not None:
+            self.workers.rest()
+
     def _log(self, origin: str) -> LogState:
         with self.db.read() as tx:
             return logs.log_of(tx, origin)
@@ -88,15 +115,11 @@ class Puller:
             with self.db.read() as tx:
                 promised = logs.promised(tx, log)
             check_promises(promised, tree)
-            while True:
-                run = fetch_run(tree, log.stored, self.run)
-                root = prove_run(self.db, log, run, tree)
-                found += self._store(peer, log, run, root, head, note)
+            for run in self._runs(peer, log, tree):
+                found += self._store(peer, log, run, head, note)
                 log = self._log(log.origin)
                 if progress is not None:
                     progress(log.participant, log.stored, head.size)
-                if log.stored >= head.size:
-                    break
         except BadProof as error:
             self._promise(log, head, note)
             raise contradicted(self.db, log, tree, note, error, self.clock()) from None
@@ -112,6 +135,52 @@ class Puller:
                 raise
         return found
 
+    def _runs(self, peer: PeerLog, log: LogState, tree: SignedTree) -> Iterator[Run]:
+        """Run after run up to the head, each proven. With workers, one is examined while the one before it is stored."""
+        frontier, end = held_tree(self.db, log), tree.head.size
+        ahead, failure = self._next_run(peer, log, tree, frontier), None
+        while True:
+            run = ahead
+            if run.workers and run.end < end:
+                try:
+                    ahead = self._next_run(peer, log, tree, frontier)
+                except ExchangeError as error:
+                    failure = error  # what was proven before it counts
+            yield run
+            if failure is not None:
+                raise failure
+            if run.end >= end:
+                return
+            if ahead is run:
+                ahead = self._next_run(peer, log, tree, frontier)
+
+    def _next_run(self, peer: PeerLog, log: LogState, tree: SignedTree, frontier: Frontier) -> Run:
+        start = frontier.size
+        entries = fetch_run(tree, start, self.run)
+        root, participants = prove_run(frontier, entries, tree), self.participants()
+        if self.workers is None or len(entries) < MANY:
+            return Run(start, entries, root, participants)
+        owner = participants.by_origin(log.origin)
+        mine = Participants(
+            participants.federation, participants.live, {} if owner is None else {owner.participant: owner}
+        )
+        jobs = []
+        for at in range(0, len(entries), PART):
+            part = entries[at : at + PART]
+            lines = list(lines_of(peer, log, start + at, start + at + len(part)))
+            jobs.append(self.workers.submit(Examine(part, log.origin, start + at, mine, lines)))
+        return Run(start, entries, root, participants, jobs)
+
+    def _examined(self, peer: PeerLog, log: LogState, run: Run) -> Examined:
+        if not run.workers:
+            lines = lines_of(peer, log, run.start, run.end)
+            return examine(run.entries, log.origin, run.start, run.participants, self.catalogue, lines)
+        parts = [job.result() for job in run.workers]
+        offers = Offers(
+            [one for part in parts for one in part.offers.small], [one for part in parts for one in part.offers.large]
+        )
+        return Examined([row for part in parts for row in part.rows], offers)
+
     def _promise(self, log: LogState, head: Checkpoint, note: bytes) -> None:
         with self.db.write() as tx:
             logs.promise(tx, log, Signed(head.size, head.root, note), self.clock())
@@ -123,31 +192,27 @@ class Puller:
             with self.db.write() as tx:
                 report_unproven(tx, log, note, error, now)
 
-    def _store(self, peer: PeerLog, log: LogState, run: list[bytes], root: bytes, head: Checkpoint, note: bytes) -> int:
-        """Judge a run and make it durable, with the documents that came and, when it is the last, the head."""
+    def _store(self, peer: PeerLog, log: LogState, run: Run, head: Checkpoint, note: bytes) -> int:
+        """Make a run durable, with the documents that came and, when it is the last, the head."""
         self.files.check_space()
-        participants, now = self.participants(), self.clock()
-        verdicts = [admit(entry, log.origin, index, participants) for index, entry in enumerate(run, log.stored)]
-        arrivals = collect(peer, self.files, log, verdicts)
+        now = self.clock()
+        rows, offers = self._examined(peer, log, run)
+        arrivals = received(peer, self.files, offers)
         with self.db.write() as tx:
-            if self.participants() is not participants:
-                # New records came into force while the documents came; under the write lock no others can.
-                participants = self.participants()
-                verdicts = [
-                    admit(entry, log.origin, index, participants) for index, entry in enumerate(run, log.stored)
-                ]
-            end, stored_root = logs.append(tx, log, run)
-            if stored_root != root:
+            if (participants := self.participants()) is not run.participants:
+                # New records came into force in the meantime; under the write lock no others can.
+                rows = examine(run.entries, log.origin, run.start, participants, self.catalogue, ()).rows
+            end, root = logs.append(tx, log, run.entries)
+            if root != run.root:
                 raise LogStopped(f"the tree of {log.origin} reads back differently from what was proven at size {end}")
-            judged = list(zip(run, verdicts, strict=True))
-            recorded = intake.enter(tx, log, log.stored, judged, self.catalogue, now, arrivals)
+            recorded = intake.enter_rows(tx, log, run.start, run.entries, rows, self.catalogue, now, arrivals)
             if end == head.size:
                 logs.keep_checkpoint(tx, log, head.size, head.root, note, now)
                 logs.advance(tx, log, end)
             else:
                 logs.promise(tx, log, Signed(head.size, head.root, note), now)
-            for index, (entry, verdict) in enumerate(zip(run, recorded, strict=True), log.stored):
-                if isinstance(verdict, Refused):
-                    report_bad_entry(tx, log, index, entry, verdict.code, verdict.detail, note, now)
+            for index, (entry, decision) in enumerate(zip(run.entries, recorded, strict=True), run.start):
+                if decision.verdict == "refused":
+                    report_bad_entry(tx, log, index, entry, decision, note, now)
         # The commit point of a pull. A crash before it: the run is fetched again. After it: it is held, and never fetched again.
         return len(arrivals)

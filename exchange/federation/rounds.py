@@ -76,6 +76,7 @@ class Rounds:
                 visits = list(pool.map(lambda peer: self._visit(peer, pause, progress), due))
                 well = [peer for peer, visit in zip(due, visits, strict=True) if visit.error is None]
                 list(pool.map(lambda log: self._recover(log, well, progress), self._incomplete()))
+            self._puller.rest()
             return visits
 
     def stop(self) -> None:

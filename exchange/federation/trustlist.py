@@ -18,7 +18,7 @@ from exchange.store.alerts import raise_alert
 from exchange.store.database import Database, Transaction
 from exchange.store.log import LogState
 from exchange.store.participants import keep_record, newest_records
-from exchange.trust.admission import Admitted, Refused, admit
+from exchange.trust.admission import Admitted, admit
 from exchange.trust.participants import ParticipantRecord, Participants, Position, check_successor, parse_participants
 
 REJUDGE_AT_ONCE = 256  # entries read at a time
@@ -128,9 +128,9 @@ def _judge_listed(
             if verdict == "admitted" and isinstance(decided, Admitted):
                 continue
             recorded = intake.rejudge(tx, log, entry.index, decided, catalogue, now)
-            if isinstance(recorded, Refused):
+            if recorded.verdict == "refused":
                 note = log.note or b""
-                report_bad_entry(tx, log, entry.index, entry.envelope, recorded.code, recorded.detail, note, now)
+                report_bad_entry(tx, log, entry.index, entry.envelope, recorded, note, now)
         start = batch[-1].index + 1
 
 

@@ -15,20 +15,20 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.statement import Statement, parse_statement
 from exchange.store import tables
 from exchange.store.database import Transaction
-from exchange.store.documents import Kept, kept
+from exchange.store.documents import kept
 
 OVERSIZED_BODY = bytes(SMALL_DOCUMENT + 1)
 
 
-def judge_body(catalogue: Catalogue, statement: Statement, kept: Mapping[str, Kept]) -> str:
-    """The verdict with these documents at hand; a submission without a body has nothing that could misfit."""
+def judge_body(catalogue: Catalogue, statement: Statement, bodies: Mapping[str, bytes | None]) -> str:
+    """The verdict with these contents at hand, by commitment, None for one that lies in a file; what has no body cannot misfit."""
     for ref in statement.documents:
         if ref.slot == "body":
-            there = kept.get(ref.commitment)
-            if there is None:
+            if ref.commitment not in bodies:
                 return NOT_HELD
+            content = bodies[ref.commitment]
             # A body that lies in a file is larger than any form allows; its bytes need not be read to know it.
-            return catalogue.judge(statement.form, OVERSIZED_BODY if there.content is None else there.content)
+            return catalogue.judge(statement.form, OVERSIZED_BODY if content is None else content)
     return FITS
 
 
@@ -62,8 +62,9 @@ def _submissions() -> Select[Any]:
 def _judge_again(tx: Transaction, log_id: int, index: int, envelope: bytes, *, catalogue: Catalogue) -> Statement:
     statement = parse_statement(parse_envelope(bytes(envelope)).payload)
     form = catalogue.named(statement.form)
+    held = kept(tx, {ref.commitment for ref in statement.documents})
     values = {
-        "fits": judge_body(catalogue, statement, kept(tx, {ref.commitment for ref in statement.documents})),
+        "fits": judge_body(catalogue, statement, {commitment: there.content for commitment, there in held.items()}),
         "directory": bool(form and form.directory),
         "obligations": " ".join(form.obligations) if form else "",
     }

@@ -1,40 +1,27 @@
 """The way into the registry: entries with the verdict of the one door (trust/admission.py), and their documents.
 
-`enter` takes a whole run in a handful of statements; nothing but what `admit` let in becomes a submission.
+`enter` takes a whole run in a handful of statements; nothing but what `admit` let in becomes a submission (rows.py).
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 
 from sqlalchemy import delete, select, update
 
-from exchange.core.catalogue import Catalogue
+from exchange.core.catalogue import NOT_HELD, Catalogue
 from exchange.core.dsse import parse_envelope
-from exchange.core.statement import submission_id
-from exchange.errors import DuplicateSubmission, Malformed
+from exchange.core.statement import parse_statement
+from exchange.errors import DuplicateSubmission
 from exchange.store import documents, tables
 from exchange.store.bulk import among, insert_rows
 from exchange.store.database import Transaction
 from exchange.store.documents import Arrival, Kept
 from exchange.store.fitting import judge_arrived, judge_body
 from exchange.store.log import LogState
-from exchange.store.registry import first_day, last_day
+from exchange.store.rows import COMMITMENT, ENTRY, SLOT, SUBMISSION, Columns, Decision, EntryRows, id_of, rows_of
 from exchange.store.series import settle
 from exchange.store.shortkey import shortkey
-from exchange.trust.admission import Admitted, Refused, Verdict, Waiting
-
-_ENTRY = ("log_id", "index", "key", "envelope", "verdict", "code", "reason")
-_SLOT = (
-    *("log_id", "index", "slot", "ordinal", "commitment", "key"),
-    *("media_type", "language", "audience", "document", "missing_since"),
-)
-_SUBMISSION = (
-    *("id", "log_id", "index", "participant", "form", "version", "obligations", "series", "issued"),
-    *("period_start", "period_end", "return_kind", "message", "status", "current", "in_force", "directory", "fits"),
-)
-
-Row = tuple[object, ...]
+from exchange.trust.admission import Verdict
 
 
 def enter(
@@ -45,41 +32,60 @@ def enter(
     catalogue: Catalogue,
     now: datetime,
     arrivals: Sequence[Arrival] = (),
-) -> list[Verdict]:
+) -> list[Decision]:
     """Store entries `start`.. with their verdicts and the documents that came with them, and register those admitted.
 
     Returns the verdicts as they were recorded: the door sees one entry, and here it may turn out to be a second copy.
     """
-    idents = [_id_of(entry, verdict) for entry, verdict in judged]
-    first = standing(tx, log, {ident for ident in idents if ident is not None})
-    recorded: list[Verdict] = []
-    rows: list[Row] = []
-    for index, ((entry, verdict), ident) in enumerate(zip(judged, idents, strict=True), start):
-        decided = verdict if ident is None else _once(verdict, first.setdefault(ident, index), index)
-        recorded.append(decided)
-        key = None if ident is None else shortkey(ident)
-        rows.append((log.id, index, key, entry, *_decision(decided)))
-    insert_rows(tx, tables.ENTRY, _ENTRY, rows)
-    admitted = [(index, verdict) for index, verdict in enumerate(recorded, start) if isinstance(verdict, Admitted)]
+    bodies = {arrival.commitment: arrival.content for arrival in arrivals}
+    rows = [rows_of(entry, verdict, catalogue, bodies) for entry, verdict in judged]
+    return enter_rows(tx, log, start, [entry for entry, _ in judged], rows, catalogue, now, arrivals)
+
+
+def enter_rows(
+    tx: Transaction,
+    log: LogState,
+    start: int,
+    entries: Sequence[bytes],
+    rows: Sequence[EntryRows],
+    catalogue: Catalogue,
+    now: datetime,
+    arrivals: Sequence[Arrival],
+) -> list[Decision]:
+    """The same, where another process of this node worked out what each entry becomes."""
+    first = standing(tx, log, {row.id for row in rows if row.id is not None})
+    recorded: list[Decision] = []
+    stored: list[Columns] = []
+    admitted: list[tuple[int, bytes, EntryRows]] = []
+    for index, (entry, row) in enumerate(zip(entries, rows, strict=True), start):
+        decision, key = row.decision, None
+        if row.id is not None:
+            decision, key = _once(decision, first.setdefault(row.id, index), index), shortkey(row.id)
+        recorded.append(decision)
+        stored.append((log.id, index, key, entry, *decision))
+        if decision is row.decision and row.submission is not None:
+            admitted.append((index, entry, row))
+    insert_rows(tx, tables.ENTRY, ENTRY, stored)
     _register(tx, log, admitted, catalogue, now, arrivals)
     return recorded
 
 
 def rejudge(
     tx: Transaction, log: LogState, index: int, verdict: Verdict, catalogue: Catalogue, now: datetime
-) -> Verdict:
+) -> Decision:
     """Replace the verdict of an entry that waited, or that an ending of its key or log reaches. Returns it as it was recorded."""
     at = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index == index)
-    ident = _id_of(bytes(tx.execute(select(tables.ENTRY.c.envelope).where(*at)).scalar_one()), verdict)
-    if ident is not None:
-        verdict = _once(verdict, standing(tx, log, {ident})[ident], index)
-    word, code, reason = _decision(verdict)
-    tx.execute(update(tables.ENTRY).where(*at).values(verdict=word, code=code, reason=reason))
+    entry = bytes(tx.execute(select(tables.ENTRY.c.envelope).where(*at)).scalar_one())
+    row = rows_of(entry, verdict, catalogue, {})
+    decision = row.decision
+    if row.id is not None:
+        decision = _once(decision, standing(tx, log, {row.id})[row.id], index)
+    tx.execute(update(tables.ENTRY).where(*at).values(**decision._asdict()))
     touched = _strike(tx, log, index)
-    if isinstance(verdict, Admitted):
-        _register(tx, log, [(index, verdict)], catalogue, now, ())
+    if decision is row.decision and row.submission is not None:
+        _register(tx, log, [(index, entry, row)], catalogue, now, ())
     settle(tx, log.participant, touched)
-    return verdict
+    return decision
 
 
 def standing(tx: Transaction, log: LogState, idents: set[bytes]) -> dict[bytes, int]:
@@ -87,7 +93,7 @@ def standing(tx: Transaction, log: LogState, idents: set[bytes]) -> dict[bytes, 
     found: dict[bytes, int] = {}
     also, keys = ("log_id", "index", "envelope"), {shortkey(ident) for ident in idents}
     for _, log_id, index, envelope in among(tx, tables.ENTRY, "key", keys, also):
-        if log_id == log.id and (ident := _payload_id(bytes(envelope))) in idents and ident is not None:
+        if log_id == log.id and (ident := id_of(bytes(envelope))) in idents and ident is not None:
             found[ident] = min(index, found.get(ident, index))
     return found
 
@@ -104,105 +110,51 @@ def _strike(tx: Transaction, log: LogState, index: int) -> set[bytes]:
     return {bytes(row[0] or row[1])}
 
 
-def _id_of(entry: bytes, verdict: Verdict) -> bytes | None:
-    return _payload_id(entry) if isinstance(verdict, Refused) else bytes.fromhex(verdict.id)
-
-
-def _payload_id(entry: bytes) -> bytes | None:
-    try:
-        return bytes.fromhex(submission_id(parse_envelope(entry).payload))
-    except Malformed:
-        return None
-
-
-def _once(verdict: Verdict, first: int, index: int) -> Verdict:
+def _once(decision: Decision, first: int, index: int) -> Decision:
     """An id counts once in a log, at its first index, whatever was decided there: so all nodes agree, whenever they learn keys.
 
     It comes before any other refusal, for what the door says of the second copy may change with the records.
     """
     if first == index:
-        return verdict
-    error = DuplicateSubmission(f"the same statement already stands at index {first}")
-    return Refused(error.code, str(error), error)
-
-
-def _decision(verdict: Verdict) -> tuple[str, str | None, str | None]:
-    match verdict:
-        case Admitted():
-            return "admitted", None, None
-        case Waiting(keyids=keyids):
-            return "waiting", "unknown-key", "signed by keys not known yet: " + ", ".join(keyids)
-        case Refused(code=code, detail=detail):
-            return "refused", code, detail
+        return decision
+    return Decision("refused", DuplicateSubmission.code, f"the same statement already stands at index {first}")
 
 
 def _register(
     tx: Transaction,
     log: LogState,
-    admitted: Sequence[tuple[int, Admitted]],
+    admitted: Sequence[tuple[int, bytes, EntryRows]],
     catalogue: Catalogue,
     now: datetime,
     arrivals: Sequence[Arrival],
 ) -> None:
-    """The one place where a submission becomes part of the registry; takes nothing but what the door let in."""
-    named = {ref.commitment for _, verdict in admitted for ref in verdict.statement.documents}
+    """The one place where a submission becomes part of the registry."""
+    named = {bytes(slot[COMMITMENT]).hex() for _, _, row in admitted for slot in row.slots}  # type: ignore[call-overload]
     kept, answered = documents.hold(tx, [arrival for arrival in arrivals if arrival.commitment in named])
     documents.turn_away([arrival for arrival in arrivals if arrival.commitment not in named])
     kept |= documents.kept(tx, named - kept.keys())
     judge_arrived(tx, answered, catalogue)
-    missing_since = now.isoformat()
-    slots: list[Row] = []
-    rows: list[Row] = []
-    for index, verdict in admitted:
-        slots += _slot_rows(log, index, verdict, kept, missing_since)
-        rows.append(_row(log, index, verdict, catalogue, kept))
-    insert_rows(tx, tables.SLOT, _SLOT, slots)
-    insert_rows(tx, tables.SUBMISSION, _SUBMISSION, rows)
+    by_digest = {bytes.fromhex(commitment): there.id for commitment, there in kept.items()}
+    since = now.isoformat()
+    slots: list[Columns] = []
+    rows: list[Columns] = []
+    for index, entry, row in admitted:
+        for slot in row.slots:
+            there = by_digest.get(slot[COMMITMENT])  # type: ignore[call-overload]
+            slots.append((log.id, index, *slot, there, since if there is None else None))
+        assert row.submission is not None  # noqa: S101 - or it would not be listed here
+        fits = row.fits if row.fits != NOT_HELD else _judge_with(entry, catalogue, kept)
+        rows.append((log.id, index, *row.submission, fits))
+    insert_rows(tx, tables.SLOT, SLOT, slots)
+    insert_rows(tx, tables.SUBMISSION, SUBMISSION, rows)
     # An original to which nothing refers yet is settled as it is written; all other series are settled afterwards.
-    originals = {bytes.fromhex(verdict.id) for _, verdict in admitted if verdict.statement.series is None}
-    touched = {bytes.fromhex(verdict.statement.series) for _, verdict in admitted if verdict.statement.series}
-    touched |= {bytes(row[0]) for row in among(tx, tables.SUBMISSION, "series", originals)}
+    touched = {row.series for _, _, row in admitted if row.series is not None}
+    originals = {row.id for _, _, row in admitted if row.series is None and row.id is not None}
+    touched |= {bytes(found[0]) for found in among(tx, tables.SUBMISSION, "series", originals)}
     settle(tx, log.participant, touched)
 
 
-def _slot_rows(log: LogState, index: int, verdict: Admitted, kept: Mapping[str, Kept], missing_since: str) -> list[Row]:
-    rows: list[Row] = []
-    for ordinal, ref in enumerate(verdict.statement.documents):
-        audience = ref.audience if isinstance(ref.audience, str) else ",".join(ref.audience)
-        there = kept.get(ref.commitment)
-        commitment = bytes.fromhex(ref.commitment)
-        where = (None, missing_since) if there is None else (there.id, None)
-        what = (ref.slot, ordinal, commitment, shortkey(commitment), ref.media_type, ref.language, audience)
-        rows.append((log.id, index, *what, *where))
-    return rows
-
-
-def _row(log: LogState, index: int, verdict: Admitted, catalogue: Catalogue, kept: Mapping[str, Kept]) -> Row:
-    statement = verdict.statement
-    form = catalogue.named(statement.form)
-    period = statement.period
-    alone = statement.series is None and statement.message == "original"
-    return (
-        bytes.fromhex(verdict.id),
-        log.id,
-        index,
-        statement.participant,
-        statement.form.code,
-        statement.form.version,
-        " ".join(form.obligations) if form else "",
-        bytes.fromhex(statement.series) if statement.series else None,
-        statement.issued,
-        _first_day(period.start) if period else None,
-        _last_day(period.end) if period else None,
-        statement.return_,
-        statement.message,
-        statement.status,
-        alone,
-        alone and statement.return_ == "full",
-        bool(form and form.directory),
-        judge_body(catalogue, statement, kept),
-    )
-
-
-_first_day = lru_cache(maxsize=1024)(first_day)
-_last_day = lru_cache(maxsize=1024)(last_day)
+def _judge_with(entry: bytes, catalogue: Catalogue, kept: Mapping[str, Kept]) -> str:
+    """The body did not come with its entry; it may be held already."""
+    statement = parse_statement(parse_envelope(entry).payload)
+    return judge_body(catalogue, statement, {commitment: there.content for commitment, there in kept.items()})

@@ -17,7 +17,7 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.pack import Pack
 from exchange.core.statement import DocumentRef, parse_statement
 from exchange.errors import Unreachable
-from exchange.federation.peer import parse_offer
+from exchange.federation.offers import parse_offer
 from exchange.store import documents
 from exchange.store.documents import Arrival
 from tests.faults import (
@@ -262,8 +262,8 @@ def test_an_answer_ends_at_its_bound_in_bytes(tmp_path: Path) -> None:
         world["XR"].fault = endless(line)
         offers = peer_log(world, "XR").documents("XR", world["XR"].origin, 0, 1)
         with pytest.raises(Unreachable, match="more than 67108864 bytes"):
-            for number, offer in enumerate(offers):
-                assert offer is None and number < 671
+            for number, offered in enumerate(offers):
+                assert parse_offer(offered) is None and number < 671
 
 
 def test_an_endless_document_is_cut_at_its_bound(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""What an entry becomes in the tables, as far as the entry, its verdict and its documents tell: pure, so that any process can work it out.
+
+Plain tuples, because they cross from one process to another by the hundred thousand (federation/examine.py).
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from exchange.core.catalogue import Catalogue
+from exchange.core.dsse import parse_envelope
+from exchange.core.statement import submission_id
+from exchange.errors import Malformed
+from exchange.store.fitting import judge_body
+from exchange.store.registry import first_day, last_day
+from exchange.store.shortkey import shortkey
+from exchange.trust.admission import Admitted, Refused, Verdict, Waiting
+
+Columns = tuple[object, ...]
+
+ENTRY = ("log_id", "index", "key", "envelope", "verdict", "code", "reason")
+SLOT = (
+    *("log_id", "index", "slot", "ordinal", "commitment", "key"),
+    *("media_type", "language", "audience", "document", "missing_since"),
+)
+SUBMISSION = (
+    *("log_id", "index", "id", "participant", "form", "version", "obligations", "series", "issued"),
+    *("period_start", "period_end", "return_kind", "message", "status", "current", "in_force", "directory", "fits"),
+)
+
+
+class Decision(NamedTuple):
+    """A verdict as it is recorded."""
+
+    verdict: str
+    code: str | None
+    reason: str | None
+
+
+class EntryRows(NamedTuple):
+    """id          of the statement; None where it could not be told
+    series      that it continues; None where it begins one, or was not admitted
+    submission  columns of SUBMISSION behind the index, without `fits`; None unless admitted
+    fits        the verdict on its body, with the documents that came along
+    slots       columns of SLOT from `slot` to `audience`, of each document
+    """
+
+    decision: Decision
+    id: bytes | None
+    series: bytes | None
+    submission: Columns | None
+    fits: str
+    slots: tuple[Columns, ...]
+
+
+COMMITMENT = 2
+"""Where in the columns of a slot its commitment stands."""
+
+
+def rows_of(entry: bytes, verdict: Verdict, catalogue: Catalogue, bodies: Mapping[str, bytes | None]) -> EntryRows:
+    """The rows of one entry. `bodies` are contents by commitment, None for one that lies in a file."""
+    match verdict:
+        case Admitted():
+            return _admitted(verdict, catalogue, bodies)
+        case Waiting(keyids=keyids, id=ident):
+            reason = "signed by keys not known yet: " + ", ".join(keyids)
+            return EntryRows(Decision("waiting", "unknown-key", reason), bytes.fromhex(ident), None, None, "", ())
+        case Refused(code=code, detail=detail):
+            return EntryRows(Decision("refused", code, detail), id_of(entry), None, None, "", ())
+
+
+def id_of(entry: bytes) -> bytes | None:
+    """The id of the statement in an envelope; None for what is none."""
+    try:
+        return bytes.fromhex(submission_id(parse_envelope(entry).payload))
+    except Malformed:
+        return None
+
+
+_ADMITTED = Decision("admitted", None, None)
+
+
+def _admitted(admitted: Admitted, catalogue: Catalogue, bodies: Mapping[str, bytes | None]) -> EntryRows:
+    statement = admitted.statement
+    form = catalogue.named(statement.form)
+    period = statement.period
+    ident = bytes.fromhex(admitted.id)
+    series = bytes.fromhex(statement.series) if statement.series else None
+    # An original to which nothing refers yet is settled as it is written (series.py).
+    alone = series is None and statement.message == "original"
+    submission = (
+        ident,
+        statement.participant,
+        statement.form.code,
+        statement.form.version,
+        " ".join(form.obligations) if form else "",
+        series,
+        statement.issued,
+        _first_day(period.start) if period else None,
+        _last_day(period.end) if period else None,
+        statement.return_,
+        statement.message,
+        statement.status,
+        alone,
+        alone and statement.return_ == "full",
+        bool(form and form.directory),
+    )
+    slots = []
+    for ordinal, ref in enumerate(statement.documents):
+        audience = ref.audience if isinstance(ref.audience, str) else ",".join(ref.audience)
+        commitment = bytes.fromhex(ref.commitment)
+        slots.append((ref.slot, ordinal, commitment, shortkey(commitment), ref.media_type, ref.language, audience))
+    return EntryRows(_ADMITTED, ident, series, submission, judge_body(catalogue, statement, bodies), tuple(slots))
+
+
+_first_day = lru_cache(maxsize=1024)(first_day)
+_last_day = lru_cache(maxsize=1024)(last_day)

@@ -1,0 +1,128 @@
+"""Worker processes: what they answer is what this process would have answered, and none outlives whoever started it."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from exchange.errors import Malformed, Unavailable
+from exchange.workers import Workers
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Makes the desk, which is a number."""
+
+    number: int
+
+    def __call__(self) -> int:
+        return self.number
+
+
+@dataclass(frozen=True)
+class Add:
+    number: int
+
+    def __call__(self, desk: int) -> tuple[int, int]:
+        return os.getpid(), desk + self.number
+
+
+@dataclass(frozen=True)
+class Fail:
+    error: Exception
+
+    def __call__(self, desk: int) -> None:
+        raise self.error
+
+
+@dataclass(frozen=True)
+class Die:
+    def __call__(self, desk: int) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers[int]]:
+    made = Workers(2, Desk(100))
+    yield made
+    made.close()
+
+
+def test_many_jobs_are_done_by_few_processes(workers: Workers[int]) -> None:
+    answers = [job.result() for job in [workers.submit(Add(number)) for number in range(50)]]
+    assert [total for _, total in answers] == list(range(100, 150))
+    processes = {pid for pid, _ in answers}
+    assert 1 <= len(processes) <= 2 and os.getpid() not in processes
+
+
+def test_more_than_a_pipe_holds_goes_both_ways(workers: Workers[int]) -> None:
+    assert workers.submit(Echo(bytes(3_000_000))).result() == bytes(3_000_000)
+
+
+@dataclass(frozen=True)
+class Echo:
+    content: bytes
+
+    def __call__(self, desk: int) -> bytes:
+        return self.content
+
+
+def test_our_own_errors_come_back_as_they_are(workers: Workers[int]) -> None:
+    with pytest.raises(Malformed, match="as it was said"):
+        workers.submit(Fail(Malformed("as it was said", pointer="/x"))).result()
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: by nobody"):
+        workers.submit(Fail(ZeroDivisionError("by nobody"))).result()
+    assert workers.submit(Add(1)).result()[1] == 101
+
+
+def test_a_process_that_dies_fails_its_own_job_alone(workers: Workers[int]) -> None:
+    with pytest.raises(Unavailable, match="ended by itself"):
+        workers.submit(Die()).result()
+    assert workers.submit(Add(1)).result()[1] == 101
+
+
+def test_after_a_rest_other_processes_work(workers: Workers[int]) -> None:
+    before = workers.submit(Add(1)).result()[0]
+    workers.rest()
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+    assert workers.submit(Add(1)).result()[0] != before
+
+
+PARENT = """
+import time
+from concurrent.futures import wait
+from exchange.workers import Workers
+from tests.test_workers import Add, Desk
+workers = Workers(2, Desk(0))
+jobs = [workers.submit(Add(0)) for _ in range(2)]
+wait(jobs)
+print(" ".join(str(job.result()[0]) for job in jobs), flush=True)
+time.sleep(60)
+"""
+
+
+def test_none_outlives_a_parent_that_was_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    processes = {int(pid) for pid in parent.stdout.readline().split()}
+    watched = [os.pidfd_open(pid) for pid in processes]
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for handle in watched:
+        assert select.select([handle], [], [], 20)[0], "it ends with its pipe"
+        os.close(handle)
+
+
+def test_closing_answers_everybody(workers: Workers[int]) -> None:
+    jobs = [workers.submit(Add(number)) for number in range(20)]
+    workers.close()
+    assert all(job.cancelled() or job.result()[1] >= 100 for job in jobs), (
+        "each was answered, or told that it will not be"
+    )
