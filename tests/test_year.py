@@ -18,7 +18,7 @@ from tests.operate.running import CATALOGUE, ROOT, SECONDS, cbm, environment, fr
 
 OPERATE = ROOT / "examples" / "operate"
 YEAR = (OPERATE / "YEAR.md").read_text()
-PASSPHRASE = "four words of Maria"
+PASSPHRASE = "four words of the first officer"
 LIMIT = 4 * SECONDS
 
 # Says yes where a person would, and lets `node check` speak without ending the year; its verdicts are kept.
