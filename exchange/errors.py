@@ -29,6 +29,7 @@
     ├── Unavailable                right request, wrong moment
     │   ├── InUse                  another process holds this data directory
     │   ├── LogStopped             this node no longer appends, and says why
+    │   ├── StorageFailed          the disk or the database server refused to take or give something
     │   └── Unreachable            a peer that does not answer, or answers with nonsense
     └── Misuse                     the operator's side: settings, files, passphrases
         ├── KeyFileExposed         a private key that others can read
@@ -191,6 +192,11 @@ class InUse(Unavailable):
 class LogStopped(Unavailable):
     code = "log-stopped"
     next_step = "Reading goes on. The operator finds the reason in /readyz and in the node's log."
+
+
+class StorageFailed(Unavailable):
+    code = "storage-failed"
+    next_step = "Send it again in a moment: what was kept is found. The operator finds the reason in the node's log."
 
 
 class Unreachable(Unavailable):

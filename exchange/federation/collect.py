@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from exchange.core.catalogue import Catalogue
-from exchange.errors import ExchangeError, NotFound, Unreachable
+from exchange.errors import ExchangeError, NotFound, StorageFailed, Unreachable
 from exchange.federation.examine import Offers, Wanted, match
 from exchange.federation.offers import OfferedDocument
 from exchange.federation.peer import PeerLog
@@ -49,6 +49,9 @@ def _fetch(peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitm
         peer.document(commitment, incoming.write)
         if incoming.commitment() == commitment:
             return incoming.finish()
+    except StorageFailed:  # this node's own trouble, and the end of the visit: the document is not missing
+        incoming.discard()
+        raise
     except ExchangeError:
         incoming.discard()
         return None

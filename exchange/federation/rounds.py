@@ -84,6 +84,7 @@ class Rounds:
         self._stopped.set()
         if self._running.acquire(timeout=STOP_SECONDS):
             self._running.release()
+        self._client.close()
 
     def _now(self) -> float:
         """The visits' clock: for them, a node that stops is the end of time."""

@@ -22,7 +22,7 @@ from exchange.core.document import Committer
 from exchange.core.jsontext import parse_json
 from exchange.core.note import parse_vkey
 from exchange.errors import ExchangeError, LogStopped, Misuse, NotFound
-from exchange.node.files import whole_folder, write_new, write_whole
+from exchange.files import whole_folder, write_new, write_whole
 from exchange.node.manifest import MANIFEST, Manifest, seal, write_manifest
 from exchange.store import documents
 from exchange.store import log as logs

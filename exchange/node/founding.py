@@ -10,6 +10,7 @@ from exchange.config import SETTINGS_FILE, Settings
 from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
 from exchange.core.note import ED25519, Vkey
 from exchange.errors import Malformed, Misuse, RecordRefused
+from exchange.files import make_folder, write_whole
 from exchange.node.keyfile import keep_key, new_key, read_public
 from exchange.trust.participants import (
     ParticipantKey,
@@ -22,6 +23,7 @@ from exchange.trust.participants import (
     parse_participants,
 )
 
+PUBLIC = 0o644  # the mode of files that hold no secret
 NODE_KEYS = {
     Kind.LOG: "log.key",
     Kind.WITNESS: "witness.key",
@@ -53,11 +55,11 @@ def found(settings: Settings, *, name: str, officers: Sequence[PublicKey], now: 
     participants = Participants(settings.federation, False, {settings.participant: record})
     content = format_participants(participants)
     parse_participants(content)  # 2
-    settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)  # 3
+    make_folder(settings.keys)  # 3
     for path, made in keys.items():
         keep_key(path, made)
-    _write(settings.peers, content)
-    _write(directory / SETTINGS_FILE, _settings_text(settings).encode())
+    write_whole(settings.peers, content, PUBLIC)
+    write_whole(directory / SETTINGS_FILE, _settings_text(settings).encode(), PUBLIC)
     return participants
 
 
@@ -114,16 +116,7 @@ def read_participants(path: Path) -> Participants:
 
 def write_participants(path: Path, participants: Participants) -> None:
     """All or nothing: a running node reads the file when it changes."""
-    _write(path, format_participants(participants))
-
-
-def _write(path: Path, data: bytes) -> None:
-    fresh = path.with_name(path.name + ".new")
-    with open(fresh, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
+    write_whole(path, format_participants(participants), PUBLIC)
 
 
 def _settings_text(settings: Settings) -> str:

@@ -24,6 +24,7 @@ from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.jsontext import parse_json
 from exchange.core.keys import ALGORITHM, Kind, PrivateKey, PublicKey, parse_public_key
 from exchange.errors import ExchangeError, KeyFileExposed, Malformed, Misuse, WrongPassphrase
+from exchange.files import fsync
 
 MAX_KEY_FILE = 4096  # bytes
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
@@ -84,6 +85,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    fsync(path.parent)
 
 
 def _derive(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -17,7 +17,7 @@ import orjson
 
 from exchange.core.jsontext import parse_json
 from exchange.errors import ExchangeError, Malformed, Misuse
-from exchange.node.files import write_new
+from exchange.files import write_new
 from exchange.store.backup import Copied, Table
 
 MANIFEST = "manifest.json"

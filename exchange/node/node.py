@@ -18,6 +18,7 @@ from exchange.core.keys import Kind
 from exchange.core.merkle import tree_root
 from exchange.core.note import ED25519, Vkey, format_vkey
 from exchange.errors import ExchangeError, InUse, LogStopped, Malformed, Misuse
+from exchange.files import make_folder
 from exchange.node.appender import Appender
 from exchange.node.founding import read_participants
 from exchange.node.keyfile import open_key
@@ -169,7 +170,7 @@ def _catalogue(settings: Settings) -> Catalogue:
 
 def _lock(settings: Settings) -> IO[str]:
     """One process holds the write lock, for as long as it lives; the kernel lets go of it however the process ends."""
-    (settings.directory / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(settings.directory / "data")
     path = settings.directory / "lock"
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
     try:

@@ -18,8 +18,8 @@ from exchange.config import SETTINGS_FILE, Settings, read_settings
 from exchange.core.keys import Kind
 from exchange.core.note import ED25519, Vkey, format_vkey
 from exchange.errors import LogStopped, Malformed, Misuse
+from exchange.files import refuse_existing, whole_folder, write_new
 from exchange.node.backup import DATABASE, DOCUMENTS, FORMS, KEYS, own_log, prove
-from exchange.node.files import refuse_existing, whole_folder, write_new
 from exchange.node.keyfile import open_key
 from exchange.node.manifest import Manifest, read_manifest
 from exchange.store import log as logs

@@ -5,6 +5,7 @@ power loss. Readers see a snapshot and never wait for the writer. Rows that prov
 engine itself. The schema grows by migrations (migrations/), forward only; a database newer than this program is refused.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from exchange.errors import InUse, Misuse, Unavailable
+from exchange.errors import InUse, Misuse, StorageFailed, Unavailable
+from exchange.files import fsync
 from exchange.store.schema import bring_up_to_date
 from exchange.store.tables import SETTING
 
@@ -24,6 +26,7 @@ from exchange.store.tables import SETTING
 Transaction = Connection
 
 BUSY_SECONDS = 30
+_CHUNK = 1 << 20  # bytes
 READERS = 16
 _WRITER_LOCK = 0x63626D01  # advisory locks of PostgreSQL: one write transaction at a time, whoever asks
 _NODE_LOCK = 0x63626D02  # and one running node a database
@@ -76,8 +79,13 @@ class Database:
         return cls(f"sqlite:///{path}")
 
     def hold(self) -> None:
-        """Claim the database for the running node, until `close`. On SQLite the lock of the data directory does it. Raises InUse."""
-        if self._writer.dialect.name == "sqlite" or self._holder is not None:
+        """Claim the database for the running node, until `close`. Raises InUse, StorageFailed.
+
+        On SQLite the lock of the data directory keeps others out; what is read here is first made as durable as it looks.
+        """
+        if self._writer.dialect.name == "sqlite":
+            return self._write_again()
+        if self._holder is not None:
             return
         holder = self._reader.connect()
         if not holder.exec_driver_sql(f"SELECT pg_try_advisory_lock({_NODE_LOCK})").scalar():
@@ -85,6 +93,28 @@ class Database:
             raise InUse(f"another process runs a node on the database {self.name}")
         holder.commit()
         self._holder = holder
+
+    def _write_again(self) -> None:
+        """Write SQLite's WAL over itself, and fsync it and its folder.
+
+        An fsync that failed leaves pages that can be read and are never saved: the system counts them as clean. A process that
+        starts then reads a commit out of them that a power cut takes away, and with it all that was built on it. So what is
+        believed is written once more. SQLite also overlooks an fsync of the folder that failed, which holds the names of its files.
+        """
+        file = Path(self._writer.url.database or "")
+        wal = file.with_name(file.name + "-wal")
+        try:
+            with self.write():  # nobody else writes meanwhile
+                if wal.exists():
+                    with open(wal, "r+b") as handle:
+                        while chunk := handle.read(_CHUNK):
+                            handle.seek(-len(chunk), os.SEEK_CUR)
+                            handle.write(chunk)
+                        handle.flush()
+                        os.fsync(handle.fileno())
+                fsync(file.parent)
+        except OSError as error:
+            raise StorageFailed(f"{file.parent} cannot be made durable: {error.strerror}; see to the disk") from error
 
     def claim(self, **settings: str) -> None:
         """Settings that must never change under this data. Raises Misuse where they differ from what stands here."""

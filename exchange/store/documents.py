@@ -8,6 +8,7 @@ and never a row without its file.
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, Committer, commit
 from exchange.core.jsonfields import is_digest
-from exchange.errors import Malformed, NotFound, TooLarge
+from exchange.errors import Malformed, NotFound, StorageFailed, TooLarge
+from exchange.files import fsync, make_folder
 from exchange.store import tables
 from exchange.store.bulk import among, insert_rows
 from exchange.store.database import Transaction
@@ -64,7 +66,7 @@ class DocumentFolder:
         self.folder = folder
         self.check_space: Callable[[], None] = lambda: None  # raises where the disk has no room for more
         self._incoming = folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self._incoming)
 
     def path(self, commitment: str) -> Path:
         return self.folder / commitment[:2] / commitment
@@ -83,13 +85,17 @@ class DocumentFolder:
 
 
 class Incoming:
-    """A document being received: bounded, hashed and written as it comes. Ends in `finish()` or `discard()`."""
+    """A document being received: bounded, hashed and written as it comes. Ends in `finish()` or `discard()`.
+
+    Where the disk refuses, StorageFailed is raised, and nothing was recorded.
+    """
 
     def __init__(self, home: DocumentFolder, path: Path, slot: str, name: str, opening: bytes) -> None:
         self._home, self._path, self._slot, self._name, self._opening = home, path, slot, name, opening
         self._committer = Committer(opening)
         self._size = 0
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        with self._refusals():
+            self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
     def write(self, chunk: bytes) -> None:
         """Raises TooLarge beyond 25 MiB; what was written so far is then to be discarded."""
@@ -97,7 +103,8 @@ class Incoming:
         if self._size > MAX_DOCUMENT:
             raise TooLarge(f"the document in slot {self._slot} is larger than {MAX_DOCUMENT} bytes")
         self._committer.update(chunk)
-        self._file.write(chunk)
+        with self._refusals():
+            self._file.write(chunk)
 
     def commitment(self) -> str:
         """Of all that was written so far."""
@@ -105,24 +112,26 @@ class Incoming:
 
     def seal(self) -> Arrival:
         """Make the bytes durable where they are; a small document comes back in hand."""
-        commitment = self.commitment()
-        self._file.flush()
-        if self._size <= SMALL_DOCUMENT:
+        commitment, content = self.commitment(), None
+        with self._refusals():
+            self._file.flush()
+            if self._size > SMALL_DOCUMENT:
+                os.fsync(self._file.fileno())
             self._file.close()
-            content = self._path.read_bytes()
-            self._path.unlink()
-            return Arrival(self._slot, self._name, self._opening, commitment, self._size, content)
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return Arrival(self._slot, self._name, self._opening, commitment, self._size, None, self)
+            if self._size <= SMALL_DOCUMENT:
+                content = self._path.read_bytes()
+                self._path.unlink()
+        incoming = self if content is None else None
+        return Arrival(self._slot, self._name, self._opening, commitment, self._size, content, incoming)
 
     def settle(self) -> None:
         """Move the sealed bytes under the name of their own commitment."""
         target = self._home.path(self.commitment())
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        os.replace(self._path, target)
-        _fsync_folder(target.parent)
-        _fsync_folder(self._home.folder)
+        with self._refusals():
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            os.replace(self._path, target)
+            fsync(target.parent)
+            fsync(self._home.folder)  # whoever made the folder inside
 
     def finish(self) -> Arrival:
         """`seal` and `settle` at once, for a document that is wanted whatever comes after it."""
@@ -132,17 +141,19 @@ class Incoming:
         return replace(arrival, incoming=None)
 
     def discard(self) -> None:
-        """Remove what is not in its place; nothing happens to what is."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        """Remove what is not in its place; nothing happens to what is. What cannot be removed now is swept at the next start."""
+        with suppress(OSError):  # closing writes what was not written yet, and may fail as the writing did
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink()
 
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise StorageFailed(f"the document in slot {self._slot} could not be kept here: {why}") from error
 
 
 class Kept(NamedTuple):

@@ -1,4 +1,7 @@
-"""Files that are there whole or not at all, also after a power cut: written aside, made durable, then renamed."""
+"""Files that are there whole or not at all, also after a power cut: written aside, made durable, then renamed.
+
+A file is durable when its bytes were fsynced and its name was: the name is the folder's, and the folder's own that of the one above.
+"""
 
 import os
 import shutil
@@ -20,7 +23,7 @@ def whole_folder(target: Path, last: str) -> Iterator[Path]:
     refuse_existing(target)
     inside = target.is_dir()
     home = target if inside else target.parent
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home, 0o777)
     stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=home))
     try:
         yield stage
@@ -52,6 +55,15 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     fresh.unlink(missing_ok=True)
     write_new(fresh, data, mode)
     os.replace(fresh, path)
+    fsync(path.parent)
+
+
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """The folder, if it is not there yet, and those above it; their names are durable."""
+    if path.is_dir():
+        return
+    make_folder(path.parent, 0o777)
+    path.mkdir(mode=mode, exist_ok=True)
     fsync(path.parent)
 
 
