@@ -41,8 +41,8 @@ lint: $(VENV)/.dev ## style, types and floors only
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-crash: $(VENV)/.dev ## kill a node a hundred times at any moment: nothing acknowledged may be lost
-	CBM_CRASH_ROUNDS=100 $(BIN)/pytest -q -m crash
+crash: $(VENV)/.dev ## every storage call fails, half fails or is the last, the power goes, a hundred kills: nothing may be lost
+	CBM_CRASH_ROUNDS=100 $(BIN)/pytest -q -n auto --dist worksteal -m crash
 
 fuzz: $(VENV)/.dev ## ask a node for ten minutes whatever its OpenAPI allows and forbids (CBM_FUZZ_SECONDS)
 	CBM_FUZZ_SECONDS=$${CBM_FUZZ_SECONDS:-600} $(BIN)/pytest -q -s tests/api/test_fuzz.py

@@ -1,5 +1,7 @@
 """Those who depend on a node that dies: they submit at the same time, keep what they were told, and compare afterwards."""
 
+import contextlib
+import copy
 import signal
 import sqlite3
 import threading
@@ -15,14 +17,15 @@ from exchange.client import Client
 from exchange.config import read_settings
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint, verify_checkpoint
-from exchange.core.dsse import format_envelope, sign_payload
+from exchange.core.dsse import format_envelope, parse_envelope, sign_payload
 from exchange.core.keys import PrivateKey
 from exchange.core.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from exchange.core.note import Vkey
 from exchange.core.pack import Pack
 from exchange.core.receipt import parse_receipt, verify_receipt
+from exchange.core.statement import submission_id
 from exchange.core.tiles import TILE_WIDTH, TilePath, format_tile_path, parse_bundle, width_at
-from exchange.errors import Unreachable
+from exchange.errors import Unavailable, Unreachable
 from exchange.node.draft import Draft, prepare
 from exchange.node.founding import read_participants
 from exchange.resources import form_files
@@ -32,6 +35,7 @@ from tests.world import body_of
 
 LARGE = 70_000  # bytes: beyond what stands in the database, so it becomes a file
 AT_ONCE = 6  # submitters
+NEWEST = 8  # receipts that are asked for again
 MOST = 400  # parcels in one round; a node that lives on after that was not killed at all
 
 
@@ -43,22 +47,36 @@ class Acknowledged:
 
 
 class Clients:
-    """`acknowledged` is what the node must never lose; `waiting` are parcels that nobody was answered about."""
+    """`acknowledged` is what the node must never lose; `waiting` are parcels that nobody was answered about.
+
+    They reach the node through `transport`: sockets unless it says otherwise.
+    """
 
     def __init__(self, directory: Path, officer: PrivateKey) -> None:
         self.directory, self._officer = directory, officer
+        self.transport: httpx.BaseTransport | None = None
         settings = read_settings(directory)
+        self.url, self.origin, self.federation = settings.url, settings.origin, settings.federation
         self._header = {name: getattr(settings, name) for name in ("federation", "origin", "participant")}
         record = read_participants(settings.peers).records[settings.participant]
-        self._vkey: Vkey = record.current_log.vkey
+        self.vkey: Vkey = record.current_log.vkey
         self._catalogue = Catalogue.from_files(form_files())
         self._lock = threading.Lock()
         self._made = 0
         self.acknowledged: dict[bytes, Acknowledged] = {}
         self.waiting: list[Pack] = []
+        self.parcels: list[Pack] = []  # all that were ever made
         self.seen: dict[int, Checkpoint] = {}
         self.wrong: list[str] = []
         self.found_again = 0
+
+    def copy(self) -> "Clients":
+        """Others who know the same."""
+        other = copy.copy(self)
+        other._lock = threading.Lock()
+        other.acknowledged, other.seen = dict(self.acknowledged), dict(self.seen)
+        other.waiting, other.wrong = list(self.waiting), []
+        return other
 
     def parcel(self, *, large: bool = False) -> Pack:
         """Another signed parcel, with a document of 70 kB if large."""
@@ -78,7 +96,10 @@ class Clients:
             datetime.now(UTC),
             lambda: key_named(f"opening {number} {next(openings)}").seed,
         )
-        return Pack(format_envelope(sign_payload(payload, [self._officer])), documents, None, None)
+        made = Pack(format_envelope(sign_payload(payload, [self._officer])), documents, None, None)
+        with self._lock:
+            self.parcels.append(made)
+        return made
 
     def submit_until_it_dies(self, url: str) -> None:
         """All at once; those who waited since the last time go first. One more looks at the checkpoint all the while."""
@@ -122,11 +143,32 @@ class Clients:
 
         return careful
 
+    def submit_what_waits(self, url: str) -> list[Exception]:
+        """One after the other; what is refused or not answered waits on. Returns how each of these failed."""
+        failures: list[Exception] = []
+        again, self.waiting = self.waiting, []
+        with Client(url, self.transport) as client:
+            for parcel in again:
+                try:
+                    self._submit(client, parcel)
+                except Unavailable as error:
+                    self.waiting.append(parcel)
+                    failures.append(error)
+        return failures
+
+    def look(self, url: str) -> None:
+        """At the checkpoint, as a peer does; a node that does not answer shows none."""
+        with httpx.Client(timeout=5, transport=self.transport) as http, contextlib.suppress(httpx.TransportError):
+            answer = http.get(f"{url}/log/checkpoint")
+            if answer.is_success:
+                self._see(verify_checkpoint(answer.content, self.vkey))
+        assert not self.wrong, self.wrong
+
     def _submit(self, client: Client, parcel: Pack) -> bool:
         """Submit, and hold the node to its answer. Returns whether it was new to it."""
         answer = client.submit(parcel)
         leaf, receipt = leaf_hash(parcel.envelope), answer["receipt"].encode()
-        checkpoint = verify_receipt(parse_receipt(receipt), leaf, self._vkey)
+        checkpoint = verify_receipt(parse_receipt(receipt), leaf, self.vkey)
         told = Acknowledged(answer["index"], receipt, checkpoint)
         with self._lock:
             self._see(checkpoint)
@@ -142,7 +184,7 @@ class Clients:
                 except httpx.HTTPError:
                     return
                 with self._lock:
-                    self._see(verify_checkpoint(note, self._vkey))
+                    self._see(verify_checkpoint(note, self.vkey))
 
     def _see(self, checkpoint: Checkpoint) -> None:
         before = self.seen.setdefault(checkpoint.size, checkpoint)
@@ -151,7 +193,7 @@ class Clients:
 
     def submit_the_rest(self, url: str) -> None:
         """Nobody was answered about these; sent again, twice, each stands in the log once."""
-        with Client(url) as client:
+        with Client(url, self.transport) as client:
             for parcel in self.waiting:
                 self.found_again += not self._submit(client, parcel)
                 assert not self._submit(client, parcel), "the second time it is not new"
@@ -161,16 +203,20 @@ class Clients:
     def compare(self, url: str) -> int:
         """Hold a restarted node to all that was ever said. Returns the size of its log.
 
-        1. Every acknowledged submission stands at its index. 2. Every checkpoint ever seen, in a receipt or by itself, is one
-        of this tree. 3. Nothing stands twice. 4. No file is left that no entry names.
+        1. Every acknowledged submission stands at its index, and the newest have their receipts. 2. Every checkpoint ever seen, in
+        a receipt or by itself, is one of this tree. 3. Nothing stands twice. 4. No file is left that no entry names.
         """
-        entries = _fetch_entries(url, self._vkey)
+        entries = _fetch_entries(url, self.vkey, self.transport)
         roots, frontier = [EMPTY_ROOT], Frontier()
         for entry in entries:
             frontier.append(leaf_hash(entry))
             roots.append(frontier.root())
         for envelope, told in self.acknowledged.items():  # 1
             assert told.index < len(entries) and entries[told.index] == envelope, f"entry {told.index} was lost"
+        with httpx.Client(timeout=10, transport=self.transport) as http:
+            for envelope, told in list(self.acknowledged.items())[-NEWEST:]:
+                ident = submission_id(parse_envelope(envelope).payload)
+                assert http.get(f"{url}/v1/submissions/{ident}/receipt").content == told.receipt, "another receipt"
         for size, checkpoint in self.seen.items():  # 2
             assert size < len(roots) and roots[size] == checkpoint.root, (
                 f"the tree does not continue that of size {size}"
@@ -180,9 +226,9 @@ class Clients:
         return len(entries)
 
 
-def _fetch_entries(url: str, vkey: Vkey) -> list[bytes]:
+def _fetch_entries(url: str, vkey: Vkey, transport: httpx.BaseTransport | None) -> list[bytes]:
     """The whole log as anybody reads it, up to its published size."""
-    with httpx.Client(timeout=10) as http:
+    with httpx.Client(timeout=10, transport=transport) as http:
         size = verify_checkpoint(http.get(f"{url}/log/checkpoint").content, vkey).size
         entries: list[bytes] = []
         for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from exchange.errors import Unreachable
 from exchange.node.founding import default_origin, found
 from tests import key_named
 from tests.crash.clients import Clients, kill_from_outside, orphans
+from tests.crash.conftest import Count
 from tests.crash.node_that_dies import AFTER, BEFORE, BETWEEN, MAX_APPENDS, MOMENTS, WITHIN, run
 from tests.processes import Command, Forked, NodeProcess, free_port, full_audit, wait_for_answer
 
@@ -109,9 +111,7 @@ def live_and_die(clients: Clients, moment: str, seed: int) -> None:
 
 
 @pytest.mark.crash
-def test_nothing_acknowledged_is_lost_however_often_the_node_is_killed(
-    clients: Clients, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_acknowledged_is_lost_however_often_the_node_is_killed(clients: Clients, count: Count) -> None:
     moments = (*MOMENTS, OUTSIDE)
     died = dict.fromkeys(moments, 0)
     swept = 0
@@ -128,10 +128,8 @@ def test_nothing_acknowledged_is_lost_however_often_the_node_is_killed(
         clients.submit_the_rest(last.url)
         size = clients.compare(last.url)
     lost = len(clients.acknowledged) - size
-    with capsys.disabled():
-        print(
-            f"\nkilled {ROUNDS} times ({', '.join(f'{count} {moment}' for moment, count in died.items())}): "
-            f"{len(clients.acknowledged)} acknowledged, lost={lost}, {len(clients.seen)} checkpoints seen, all of one tree; "
-            f"{swept} orphan files swept; of the last {unanswered} unanswered {clients.found_again} stood in the log already"
-        )
+    figures = {"kills": ROUNDS, **died, "acknowledged": len(clients.acknowledged), "lost": lost}
+    figures |= {"checkpoints seen, all of one tree": len(clients.seen), "orphan files swept": swept}
+    figures |= {"at last unanswered": unanswered, "of them found in the log": clients.found_again}
+    count("killed around its commit, under six submitters", Counter(figures))
     assert lost == 0 and len(clients.acknowledged) >= ROUNDS
