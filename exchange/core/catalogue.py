@@ -37,6 +37,10 @@ class Catalogue:
         versions = [version for form_code, version in self.forms if form_code == code]
         return self.forms[code, max(versions)] if versions else None
 
+    def serving(self, obligation: str) -> tuple[str, ...]:
+        """The codes of the forms of which any version implements the obligation."""
+        return tuple(sorted({form.code for form in self.forms.values() if obligation in form.obligations}))
+
     def named(self, ref: FormRef) -> Form | None:
         """The very file the statement was made for, or None."""
         form = self.forms.get((ref.code, ref.version))

@@ -43,13 +43,13 @@ def among(
 ) -> Iterator[tuple[Any, ...]]:
     """The rows (column, *also) whose column is one of `values`, hundreds to a question. `condition` is SQL of our own."""
     names = ", ".join(f'"{name}"' for name in (column, *also))
-    yield from _ask(tx, f'SELECT {names} FROM "{table.name}" WHERE "{column}"', values, condition)  # noqa: S608 - our own names
+    yield from ask(tx, f'SELECT {names} FROM "{table.name}" WHERE "{column}"', values, condition)  # noqa: S608 - our own names
 
 
 def by_digest(tx: Transaction, idents: Collection[bytes], columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """(id, *columns) of the submissions with these ids."""
     wanted = {shortkey(ident) for ident in idents}
-    for row in _ask(tx, _submissions_by_key(tuple(columns)), wanted, ""):
+    for row in ask(tx, _submissions_by_key(tuple(columns)), wanted):
         if (ident := bytes(row[0])) in idents:
             yield ident, *row[1:]
 
@@ -64,7 +64,8 @@ def _submissions_by_key(columns: tuple[str, ...]) -> str:
     )
 
 
-def _ask(tx: Transaction, start: str, values: Collection[Any], condition: str) -> Iterator[tuple[Any, ...]]:
+def ask(tx: Transaction, start: str, values: Collection[Any], condition: str = "") -> Iterator[tuple[Any, ...]]:
+    """The rows of `start`, a query of our own that ends with the column that is one of `values`, and of `condition` behind it."""
     sqlite = tx.dialect.name == "sqlite"
     wanted = list(values)
     cursor = tx.connection.cursor()

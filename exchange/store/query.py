@@ -1,21 +1,29 @@
-"""Questions to the registry: lists with filters and a cursor that stays right while entries arrive."""
+"""Questions to the registry: lists with filters and a cursor that stays right while entries arrive.
+
+A page is found by the indexes alone, newest first, and then fetched: what it costs does not depend on how much there is, unless
+what is asked for is rare and no index knows it. Nothing is counted.
+"""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, select, tuple_
+from sqlalchemy import CompoundSelect, Select, select, text, union_all
 
 from exchange.errors import NotFound
 from exchange.store import tables
+from exchange.store.bulk import ask
 from exchange.store.database import Transaction
 from exchange.store.registry import SlotState, SubmissionState, digest_of, first_day, is_submission, last_day
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What to list; None asks for everything. `period` is a year, month or day: returns whose period overlaps it."""
+    """What to list; None asks for everything. `period` is a year, month or day: returns whose period overlaps it.
+
+    `forms`, of which the form is one, is what the caller knows of the obligation: an index finds forms, and no obligations.
+    """
 
     participant: str | None = None
     form: str | None = None
@@ -27,36 +35,16 @@ class Filter:
     id: str | None = None
     directory: bool | None = None
     in_force: bool | None = None
+    forms: tuple[str, ...] | None = None
 
 
 _S = tables.SUBMISSION.c
-_COLUMNS = (
-    _S.seq,
-    _S.id,
-    _S.participant,
-    tables.LOG.c.origin,
-    _S.index,
-    _S.form,
-    _S.version,
-    _S.obligations,
-    _S.series,
-    _S.issued,
-    _S.period_start,
-    _S.period_end,
-    _S.return_kind,
-    _S.message,
-    _S.status,
-    _S.current,
-    _S.in_force,
-    _S.fits,
-    _S.log_id,
-)
-
-
 _AT_ENTRY = (tables.ENTRY.c.log_id == _S.log_id) & (tables.ENTRY.c.index == _S.index)
+MANY_FORMS = 8  # of one obligation, asked for one by one
 
 
-def _where(query: Select[Any], wanted: Filter) -> Select[Any]:
+def narrow(query: Select[Any], wanted: Filter) -> Select[Any]:
+    """A query over submissions with the conditions of the filter."""
     columns = (
         ("participant", _S.participant),
         ("form", _S.form),
@@ -74,6 +62,8 @@ def _where(query: Select[Any], wanted: Filter) -> Select[Any]:
         query = query.where(_S.seq.in_(_of_series(wanted.series)))
     if wanted.statuses is not None:
         query = query.where(_S.status.in_(wanted.statuses))
+        if "actual" not in wanted.statuses:
+            query = query.where(_S.status != "actual")  # as the index says it
     if wanted.obligation is not None:
         query = query.where((" " + _S.obligations + " ").contains(f" {wanted.obligation} ", autoescape=True))
     if wanted.period is not None:
@@ -91,12 +81,64 @@ def submissions(
     tx: Transaction, wanted: Filter, *, before: int | None = None, limit: int = 100
 ) -> list[SubmissionState]:
     """Newest arrival first, behind the cursor `before` (a `seq`): what arrives meanwhile never shifts a page."""
-    query = _where(select(*_COLUMNS).join(tables.LOG, tables.LOG.c.id == _S.log_id), wanted)
+    cases = [_page(case, before, limit) for case in _cases(wanted)]
+    return load(tx, [row[0] for row in tx.execute(_newest(cases, limit))]) if cases else []
+
+
+def _newest(cases: Sequence[Select[Any]], limit: int) -> Select[Any]:
+    """Where no index has all that is asked for in its order, each of several gives its newest, and the newest of those count."""
+    if len(cases) == 1:
+        return cases[0]
+    found = union_all(*(select(case.subquery().c.seq) for case in cases)).subquery()
+    return select(found.c.seq).order_by(found.c.seq.desc()).limit(limit)
+
+
+def _cases(wanted: Filter) -> Iterator[Select[Any]]:
+    """Questions that share no submission, and together find all that the filter asks for.
+
+    They are for the `seq` alone, which the indexes hold beside what is asked for: what is passed over on the way is not fetched.
+    """
+    forms = wanted.forms
+    if forms is not None and wanted.form is not None:
+        forms = (wanted.form,) if wanted.form in forms else ()
+    if forms is not None and len(forms) <= MANY_FORMS:
+        for form in forms:
+            yield narrow(select(_S.seq), replace(wanted, form=form))
+    elif wanted.period is not None and not (wanted.participant or wanted.form or wanted.series or wanted.id):
+        found, year = narrow(select(_S.seq), wanted), f"{wanted.period[:4]}-01-01"
+        yield found.where(_S.period_start >= year)
+        yield found.where(_S.period_start < year, text(tables.OVER_THE_YEAR))
+    else:
+        yield narrow(select(_S.seq), wanted)
+
+
+def _page(query: Select[Any], before: int | None, limit: int) -> Select[Any]:
     if before is not None:
         query = query.where(_S.seq < before)
-    rows = tx.execute(query.order_by(_S.seq.desc()).limit(limit)).all()
-    slots = _slots(tx, [(row[-1], row[4]) for row in rows])
-    return [_state(row, slots[row[-1], row[4]]) for row in rows]
+    return query.order_by(_S.seq.desc()).limit(limit)
+
+
+_ROWS = (
+    'SELECT s.seq, s.id, s.participant, l.origin, s."index", s.form, s.version, s.obligations, s.series, s.issued, s.period_start,'
+    " s.period_end, s.return_kind, s.message, s.status, s.current, s.in_force, s.fits"
+    " FROM submission s JOIN log l ON l.id = s.log_id WHERE s.seq"
+)
+_SLOTS = (
+    "SELECT s.seq, t.slot, t.media_type, t.language, t.audience, t.commitment, t.document, d.name, d.size FROM submission s"
+    ' JOIN slot t ON t.log_id = s.log_id AND t."index" = s."index" LEFT JOIN document d ON d.id = t.document WHERE s.seq'
+)
+
+
+def load(tx: Transaction, seqs: Collection[int]) -> list[SubmissionState]:
+    """The submissions with these `seq`, newest first, and all their documents: two questions, however many there are."""
+    slots: dict[int, list[SlotState]] = defaultdict(list)
+    for seq, slot, media_type, language, audience, commitment, document, name, size in ask(
+        tx, _SLOTS, seqs, "ORDER BY s.seq, t.ordinal"
+    ):
+        held = document is not None
+        slots[seq].append(SlotState(slot, media_type, language, audience, bytes(commitment).hex(), held, name, size))
+    rows = sorted(ask(tx, _ROWS, seqs), reverse=True)
+    return [_state(row, slots[row[0]]) for row in rows]
 
 
 def submission(tx: Transaction, ident: str) -> SubmissionState:
@@ -111,36 +153,6 @@ def history(tx: Transaction, state: SubmissionState) -> list[str]:
     mine = (_S.participant == state.participant, _S.seq.in_(_of_series(state.series)), _S.status == state.status)
     query = select(_S.id).join(tables.LOG, tables.LOG.c.id == _S.log_id).where(*mine)
     return [bytes(row[0]).hex() for row in tx.execute(query.order_by(tables.LOG.c.ordinal, _S.index))]
-
-
-def _slots(tx: Transaction, positions: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[SlotState]]:
-    """The documents of all listed submissions in one query."""
-    found: dict[tuple[int, int], list[SlotState]] = defaultdict(list)
-    if not positions:
-        return found
-    s = tables.SLOT.c
-    query = (
-        select(
-            s.log_id,
-            s.index,
-            s.slot,
-            s.media_type,
-            s.language,
-            s.audience,
-            s.commitment,
-            s.document,
-            tables.DOCUMENT.c.name,
-            tables.DOCUMENT.c.size,
-        )
-        .outerjoin(tables.DOCUMENT, tables.DOCUMENT.c.id == s.document)
-        .where(tuple_(s.log_id, s.index).in_(positions))
-        .order_by(s.log_id, s.index, s.ordinal)
-    )
-    for log_id, index, slot, media_type, language, audience, commitment, document, name, size in tx.execute(query):
-        found[log_id, index].append(
-            SlotState(slot, media_type, language, audience, bytes(commitment).hex(), document is not None, name, size)
-        )
-    return found
 
 
 def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
@@ -163,7 +175,7 @@ def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
         current,
         force,
         fits,
-    ) = row[:-1]
+    ) = row
     return SubmissionState(
         seq=seq,
         id=bytes(ident).hex(),
@@ -179,8 +191,8 @@ def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
         return_=kind,
         message=message,
         status=status,
-        current=current,
-        in_force=force,
+        current=bool(current),
+        in_force=bool(force),
         fits=fits,
         documents=tuple(slots),
     )

@@ -13,6 +13,10 @@ def _partial(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
+OVER_THE_YEAR = "substr(period_start, 1, 4) <> substr(period_end, 1, 4)"
+"""A period that does not end in the year in which it begins."""
+
+
 class Log(SQLModel, table=True):
     """One origin. `size` entries stand under `head`; entries beyond it are stored, verified and not served yet."""
 
@@ -97,7 +101,12 @@ class Submission(SQLModel, table=True):
     fits: str
     __table_args__ = (
         UniqueConstraint("log_id", "index"),
-        Index("submission_filter", "participant", "form", "status", "seq"),
+        # Newest first; what else is asked of a submission and never changes stands in the index and is looked at there.
+        Index("submission_form", "form", "seq", "participant", "status", "period_start", "period_end"),
+        Index("submission_participant", "participant", "seq", "form", "status", "period_start", "period_end"),
+        _partial("submission_period", "period_start", "period_end", "seq", "status", where="period_start IS NOT NULL"),
+        _partial("submission_over_the_year", "seq", "period_start", "period_end", "status", where=OVER_THE_YEAR),
+        _partial("submission_not_actual", "status", "seq", where="status <> 'actual'"),
         _partial("submission_series", "series", where="series IS NOT NULL"),
         Index(
             "submission_directory",

@@ -59,6 +59,20 @@ def test_forms_and_obligations_are_whole_names(books: Books) -> None:
         assert asked(books, obligation=nothing) == [], nothing
 
 
+def test_forms_that_serve_an_obligation_are_asked_one_by_one(books: Books) -> None:
+    both = [ref(FIRST_FORM), ref(SECOND_FORM)]
+    idents = books.publish(*(nil(second=n, form=both[n % 2]) for n in range(9)))[::-1]
+    for forms in (("GEN-01", "GEN-02"), ("GEN-02", "GEN-01", "GEN-03"), tuple(f"GEN-{n:02}" for n in range(20))):
+        assert asked(books, obligation="GEN:1", forms=forms) == idents
+        assert asked(books, obligation="GEN:10", forms=forms) == idents[1::2]
+        assert asked(books, obligation="GEN:1", forms=forms, form="GEN-01") == idents[::2]
+        with books.db.read() as tx:
+            first = submissions(tx, Filter(forms=forms), limit=4)
+            rest = submissions(tx, Filter(forms=forms), before=first[-1].seq)
+        assert [state.id for state in (*first, *rest)] == idents
+    assert asked(books, obligation="GEN:1", forms=()) == asked(books, form="GEN-01", forms=("GEN-02",)) == []
+
+
 PERIODS = {
     "2026": Period("2026", "2026"),
     "first half": Period("2026-01", "2026-06"),
