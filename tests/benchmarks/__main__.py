@@ -5,6 +5,7 @@ python -m tests.benchmarks [pull submit ...] [--engine sqlite] [--long]
 
 import argparse
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,13 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
 }
 
 
+def _end(*_: object) -> None:
+    """Told to end, it takes its processes and folders with it."""
+    sys.exit(1)
+
+
 def main() -> None:
+    signal.signal(signal.SIGTERM, _end)
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="all unless named")
     parser.add_argument("--engine", choices=ENGINES, help="both unless named")

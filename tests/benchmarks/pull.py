@@ -14,33 +14,35 @@ from tests.benchmarks.peers import Peers
 from tests.benchmarks.puller import PullerProcess
 from tests.benchmarks.raw import Beside
 
-ONE = Bound(at_least=0.45)
+WORKERS = {0: Bound(at_least=0.45), 2: Bound(at_least=0.75)}
+_SAID = {0: "one process", 2: "two workers"}
 
 
 def run(bench: Bench) -> Iterator[Figure]:
     bench.shelf("XR", bench.scale.runs * bench.scale.pulled)
     for engine in bench.engines:
-        yield _from_files(bench, engine)
-    for engine in bench.engines:
+        for workers in WORKERS:
+            yield _from_files(bench, engine, workers)
         yield _from_a_node(bench, engine)
 
 
-def _from_files(bench: Bench, engine: str) -> Figure:
+def _from_files(bench: Bench, engine: str, workers: int) -> Figure:
     window, sizes = bench.scale.pulled, {"XR": bench.scale.runs * bench.scale.pulled}
     runs: list[Beside[float]] = []
     with bench.place("pull") as directory, Peers(sizes, bench.home) as peers:
-        lay_out(directory, "XA", engine)
+        lay_out(directory, "XA", engine, workers=workers)
         introduce(directory, [peer_record("XR", peers.url("XR"))])
         with PullerProcess(directory) as puller:
             cores = Cores(engine, puller=puller.pid, peer=peers.pid)
             for number in range(1, bench.scale.runs + 1):
                 peers.publish(XR=number * window)
                 runs.append(bench.reference.beside(lambda: _timed(puller, window, cores)))
-    return share("pull, one process", engine, runs, ONE, beside=f"cores busy: {cores}; the peer answers from files")
+    what = f"pull, {_SAID[workers]}"
+    return share(what, engine, runs, WORKERS[workers], beside=f"cores busy: {cores}; the peer answers from files")
 
 
 def _from_a_node(bench: Bench, engine: str) -> Figure:
-    """What serves here keeps its data in SQLite, whatever the puller does."""
+    """What serves here keeps its data in SQLite, whatever the puller does; the puller has workers as a node has unless told otherwise."""
     window = bench.scale.submitted
     runs: list[Beside[float]] = []
     with bench.place("served") as served, bench.place("pull") as directory:
