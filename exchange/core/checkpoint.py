@@ -19,6 +19,7 @@ An origin is a name for ever, not an address: lower-case ASCII like a host with 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.keys import PrivateKey
@@ -39,6 +40,7 @@ class Checkpoint:
     root: bytes
 
 
+@lru_cache(maxsize=1024)
 def parse_origin(text: str) -> str:
     if len(text) > MAX_ORIGIN or not _ORIGIN.fullmatch(text):
         raise Malformed(f"expected an origin such as example.org/log, got {text[: MAX_ORIGIN + 1]!r}")

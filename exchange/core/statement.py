@@ -17,6 +17,7 @@ import hashlib
 import re
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -46,7 +47,7 @@ AUDIENCES = frozenset({PUBLIC, "participating States", "States and Partners"})
 RETURNS = frozenset({"full", "nothing to declare", "nothing new"})
 STATUSES = frozenset({"actual", "exercise", "test"})
 RELATIONS = frozenset(
-    {
+    [
         "supersedes",
         "withdraws",
         "in reply to",
@@ -57,7 +58,7 @@ RELATIONS = frozenset(
         "erases",
         "translates",
         "related",
-    }
+    ]
 )
 MESSAGES_OF_A_SERIES = frozenset({"update", "correction", "withdrawal"})
 MESSAGES_WITH_CONTENT = frozenset({"original", "update", "correction"})
@@ -65,12 +66,13 @@ MESSAGES_ABOUT_OTHERS = frozenset({"acknowledgement", "reply", "closure", "count
 MESSAGES = MESSAGES_OF_A_SERIES | MESSAGES_WITH_CONTENT | MESSAGES_ABOUT_OTHERS
 
 _LANGUAGE = r"[a-z]{2,3}(?:-[A-Z]{2}|-[A-Z][a-z]{3})?"
-is_participant_code = re.compile(r"[A-Z]{2}|ORG-[A-Z0-9]{2,12}").fullmatch
-is_form_code = re.compile(r"[A-Z]{2,5}-[0-9]{2}").fullmatch
-is_federation = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?").fullmatch
-is_language = re.compile(_LANGUAGE).fullmatch
-is_slot = re.compile(rf"body(?:\.{_LANGUAGE})?|a[1-9][0-9]?").fullmatch
-is_media_type = re.compile(r"(?=.{1,100}\Z)[a-z0-9.+-]+/[a-z0-9.+-]+").fullmatch
+# Remembered: thousands of statements say the same few words, and to look one up costs a fifth of matching it.
+is_participant_code = lru_cache(maxsize=256)(re.compile(r"[A-Z]{2}|ORG-[A-Z0-9]{2,12}").fullmatch)
+is_form_code = lru_cache(maxsize=256)(re.compile(r"[A-Z]{2,5}-[0-9]{2}").fullmatch)
+is_federation = lru_cache(maxsize=256)(re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?").fullmatch)
+is_language = lru_cache(maxsize=256)(re.compile(_LANGUAGE).fullmatch)
+is_slot = lru_cache(maxsize=256)(re.compile(rf"body(?:\.{_LANGUAGE})?|a[1-9][0-9]?").fullmatch)
+is_media_type = lru_cache(maxsize=256)(re.compile(r"(?=.{1,100}\Z)[a-z0-9.+-]+/[a-z0-9.+-]+").fullmatch)
 
 _DIGEST = "64 lower-case hex digits"
 _CODE = "a participant code such as AT or ORG-OSCE"
