@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI
+from starlette.types import ASGIApp
 
 from exchange import __version__
 from exchange.api import alerts, contacts, documents, log, metrics, node, participants, problems, submissions
@@ -22,6 +23,7 @@ from exchange.api.contract import Contract, refusals
 from exchange.api.marks import Marked
 from exchange.api.methods import Headed
 from exchange.api.parameters import only_known
+from exchange.api.ready import Ready
 from exchange.api.room import Room
 from exchange.config import Settings
 from exchange.errors import ExchangeError, Misuse
@@ -176,7 +178,8 @@ def build_app(room: Room) -> FastAPI:
     ):
         app.include_router(router)
     problems.install(app)
-    app.middleware_stack = Marked(Headed(app.build_middleware_stack()), lambda: room.node.participants.live)
+    marked = Marked(app.build_middleware_stack(), lambda: room.node.participants.live)
+    app.middleware_stack = Headed(Ready(marked, room.node))
     return app
 
 
@@ -200,15 +203,8 @@ def serve(
     exchange = Exchange(settings, alone=alone)
     try:
         listening = sockets or [_listen(settings)]
-        config = uvicorn.Config(
-            exchange.app,
-            log_level=settings.log_level,
-            access_log=settings.log_level == "debug",
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
         exchange.start()
-        _Server(config, on_ready).run(listening)
+        Server(exchange.app, settings.log_level, on_ready).run(listening)
     finally:
         exchange.close()
 
@@ -224,10 +220,17 @@ def _listen(settings: Settings) -> socket.socket:
         ) from None
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says when it answers, and ends by returning: the original raises the signal again, which would skip our own closing."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, log_level: str, on_ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level=log_level,
+            access_log=log_level == "debug",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
         super().__init__(config)
         self._on_ready = on_ready
 

@@ -5,9 +5,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
-from exchange.app import _Server
+from exchange.app import Server
 from tests.world import World
 
 
@@ -15,8 +13,7 @@ def test_no_answer_waits_for_an_acknowledgement(tmp_path: Path) -> None:
     """Head and body of an answer are two writes: without TCP_NODELAY the second waits 40 ms on every connection that is kept."""
     with World(tmp_path, "XR") as world, socket.create_server(("127.0.0.1", 0)) as listener:
         ready = asyncio.Event()
-        config = uvicorn.Config(world["XR"].running.app, log_level="critical", lifespan="off")
-        server = _Server(config, ready.set)
+        server = Server(world["XR"].running.app, "critical", ready.set)
 
         async def ask() -> int:
             running = asyncio.create_task(server.serve([listener]))

@@ -3,14 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 from pydantic import WithJsonSchema
 
 from exchange.api import shapes
-from exchange.api.contract import refusals
+from exchange.api.contract import CONDITIONAL, held, refusals
+from exchange.api.etags import etag_of
 from exchange.api.room import Flag, NodeDep, Statuses, Word
 from exchange.errors import Malformed, NotFound
-from exchange.node.directory import Contact, look_up
+from exchange.node.directory import Contact, look_up, to_the_minute
 
 router = APIRouter(prefix="/v1")
 
@@ -20,7 +23,7 @@ _MOMENT = {"type": "string", "format": "date-time", "pattern": "^(?!9999)(19[7-9
 Moment = Annotated[str, WithJsonSchema(_MOMENT)]
 
 
-@router.get("/contacts", response_model=shapes.Contacts, responses=refusals(404))
+@router.get("/contacts", response_model=shapes.Contacts, responses=held(refusals(404)), openapi_extra=CONDITIONAL)
 def contacts(
     node: NodeDep,
     participant: Word | None = None,
@@ -29,9 +32,9 @@ def contacts(
     at: Moment | None = None,
     status: Statuses = None,
     now: Annotated[Flag, Query(description="leave out those who are outside their stated hours")] = False,
-) -> dict[str, Any]:
-    """Contacts in force at the moment `at` (ISO 8601 with a zone; default now), those reachable first."""
-    moment = node.clock() if at is None else _moment(at)
+) -> Response:
+    """Contacts in force at the moment `at` (ISO 8601 with a zone; default the present minute), those reachable first."""
+    moment = to_the_minute(node.clock()) if at is None else _moment(at)
     if participant is not None and participant not in node.participants.records:
         raise NotFound(f"no participant {participant[:20]!r} is known here")
     found = look_up(
@@ -43,7 +46,10 @@ def contacts(
         at=moment,
         reachable_only=now,
     )
-    return {"at": moment.isoformat(timespec="seconds"), "items": [_answer(contact) for contact in found], "next": None}
+    items = [_answer(contact) for contact in found]
+    content = orjson.dumps({"at": moment.isoformat(timespec="seconds"), "items": items, "next": None})
+    headers = {"ETag": etag_of(content), "Cache-Control": "no-cache"}
+    return Response(content, headers=headers, media_type="application/json")
 
 
 def _moment(text: str) -> datetime:

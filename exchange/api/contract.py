@@ -43,11 +43,16 @@ def raw(media_type: str, **headers: Any) -> Responses:
     return {200: {"description": "The bytes", "headers": named, "content": {media_type: {"schema": {}}}}}
 
 
+def held(found: Responses) -> Responses:
+    """With an ETag, and a short answer for those who hold this one already."""
+    good = found.get(200, {})
+    good = {**good, "headers": {**good.get("headers", {}), "ETag": _ETAG}}
+    return {**found, 200: good, 304: {"description": "Held already", "headers": {"ETag": _ETAG}}}
+
+
 def tagged(media_type: str, **headers: Any) -> Responses:
-    """As `raw`, with an ETag, and a short answer for those who hold these bytes already."""
-    found = raw(media_type, **headers)
-    found[200]["headers"]["ETag"] = _ETAG
-    return {**found, 304: {"description": "Held already", "headers": {"ETag": _ETAG}}}
+    """As `raw`, with an ETag."""
+    return held(raw(media_type, **headers))
 
 
 def receipted(model: type[BaseModel]) -> Responses:

@@ -72,12 +72,13 @@ class Room:
     token: str
 
 
-def _room(request: Request) -> Room:
+# Both are coroutines since the framework sends every plain function to a thread, which costs more than they do.
+async def _room(request: Request) -> Room:
     return cast(Room, request.app.state.room)
 
 
-def _node(request: Request) -> Node:
-    return _room(request).node
+async def _node(request: Request) -> Node:
+    return (await _room(request)).node
 
 
 RoomDep = Annotated[Room, Depends(_room)]

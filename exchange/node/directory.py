@@ -30,6 +30,11 @@ class Contact:
         return self.stored.body.get(name, NOT_STATED)
 
 
+def to_the_minute(moment: datetime) -> datetime:
+    """Hours are stated to the minute: what is answered for the minute that runs stays true until it ends."""
+    return moment.replace(second=0, microsecond=0)
+
+
 def look_up(
     node: Node,
     *,

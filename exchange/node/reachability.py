@@ -6,6 +6,7 @@ up, so daylight saving needs no rule of ours. A span whose end is not after its 
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,13 +29,18 @@ def reachability(hours: Any, at: datetime) -> Reachability:
     A zone that is not known here, and hours that a form asks for in another shape, are no statement that could be read.
     """
     try:
-        local = at.astimezone(ZoneInfo(hours["time_zone"]))
+        local = at.astimezone(_zone(hours["time_zone"]))
         ends = [end for span in hours["weekly"] for end in _open_ends(span, local)]
     except (LookupError, TypeError, ValueError, AttributeError, OSError):
         return Reachability(UNKNOWN, None, None)
     answer = REACHABLE if ends else CLOSED
     until = max(ends).isoformat(timespec="minutes") if ends else None
     return Reachability(answer, local.isoformat(timespec="minutes"), until)
+
+
+@lru_cache(maxsize=1024)  # the library keeps eight, and reads all others from the disk again
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
 
 
 def _open_ends(span: dict[str, Any], local: datetime) -> list[datetime]:

@@ -39,6 +39,7 @@ class Database:
         """`url` is sqlite:///PATH or postgresql://...; raises Misuse, and Unavailable where no server answers."""
         self._lock = threading.Lock()
         self._holder: Connection | None = None
+        self.generation = 0  # grows with every write: while it stands still, so do the data
         try:
             parts = make_url(url)
         except ArgumentError:
@@ -131,8 +132,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """The one write transaction of this process. Leaving the block without an error is the commit."""
-        with self._lock, self._writer.begin() as tx:
-            yield tx
+        with self._lock:
+            try:
+                with self._writer.begin() as tx:
+                    yield tx
+            finally:  # a commit that seems to have failed may have reached the disk
+                self.generation += 1
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

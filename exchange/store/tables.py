@@ -111,8 +111,9 @@ class Submission(SQLModel, table=True):
         Index(
             "submission_directory",
             "participant",
-            sqlite_where=text("directory IS 1"),
-            postgresql_where=text("directory IS true"),
+            "form",
+            sqlite_where=text("directory IS 1 AND in_force IS 1"),
+            postgresql_where=text("directory IS true AND in_force IS true"),
         ),
     )
 
