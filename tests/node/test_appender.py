@@ -225,7 +225,7 @@ def test_closing_finishes_what_waits_and_takes_no_more(tmp_path: Path) -> None:
 def test_a_full_queue_says_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exchange.node.appender.MAX_QUEUED", 2)
     with World(tmp_path, "XR") as world:
-        parcels = [world["XR"].parcel() for _ in range(4)]
+        parcels = [world["XR"].parcel() for _ in range(5)]  # two in the writer's hands, two waiting, one too many
         futures = []
         with world["XR"].running.node.db.write(), pytest.raises(LogStopped, match="too many"):
             for parcel in parcels:
