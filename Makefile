@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 # What runs on PostgreSQL too: the door, the registry, verdicts and histories of whole federations.
-ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/node/test_series.py tests/node/test_submit.py \
+ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/api/test_paging.py tests/api/test_fuzz.py tests/node/test_series.py tests/node/test_submit.py \
 	tests/federation/test_verdicts.py tests/federation/test_agreement.py
 
 .DEFAULT_GOAL := help

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, select, text, union_all
+from sqlalchemy import BigInteger, CompoundSelect, Select, literal, select, text, union_all
 
 from exchange.errors import NotFound
 from exchange.store import tables
@@ -114,7 +114,8 @@ def _cases(wanted: Filter) -> Iterator[Select[Any]]:
 
 def _page(query: Select[Any], before: int | None, limit: int) -> Select[Any]:
     if before is not None:
-        query = query.where(_S.seq < before)
+        # A cursor that was made up may be larger than the column: PostgreSQL would refuse to compare them as 32 bits.
+        query = query.where(_S.seq < literal(before, BigInteger))
     return query.order_by(_S.seq.desc()).limit(limit)
 
 
