@@ -5,7 +5,7 @@ stops neither the log nor the other documents.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from exchange.core.catalogue import Catalogue
 from exchange.errors import ExchangeError, NotFound, StorageFailed, Unreachable
@@ -23,13 +23,25 @@ MAX_SPAN = 4_096  # entries that one answer of the documents stream covers
 MAX_GAP = 64  # entries between two missing documents across which one answer is cheaper than two
 
 
-def lines_of(peer: PeerLog, log: LogState, start: int, end: int) -> Iterator[bytes]:
+def lines_of(peer: PeerLog, log: LogState, start: int, end: int) -> Generator[bytes, None, None]:
     """The documents stream of the entries [start, end), line by line; one that breaks off leaves what came before it."""
     with (
         contextlib.suppress(Unreachable, NotFound),
         contextlib.closing(peer.documents(log.participant, log.origin, start, end)) as lines,
     ):
         yield from lines
+
+
+def within(lines: Generator[bytes, None, None], room: int) -> list[bytes]:
+    """The lines that come first, as many as fit into so many bytes."""
+    taken = []
+    with contextlib.closing(lines):
+        for line in lines:
+            room -= len(line)
+            if room < 0:
+                break
+            taken.append(line)
+    return taken
 
 
 def received(peer: PeerLog, files: DocumentFolder, offers: Offers) -> list[Arrival]:

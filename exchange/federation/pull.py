@@ -14,7 +14,7 @@ from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint
 from exchange.core.merkle import Frontier
 from exchange.errors import BadProof, ExchangeError, Forked, LogStopped, Malformed, NotFound, Unreachable
-from exchange.federation.collect import fill, lines_of, received
+from exchange.federation.collect import fill, lines_of, received, within
 from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tree, prove_run
 from exchange.federation.examine import Examine, Examined, Offers, examine
 from exchange.federation.findings import report_bad_entry, report_unproven
@@ -34,6 +34,9 @@ WITHHELD_AFTER = timedelta(
 
 MANY = 1_024  # entries of a run from which on it is worth waking the workers
 PART = 512  # entries of one job
+MAX_OFFERED = (
+    16 * 1024 * 1024
+)  # bytes of documents stream held for a run that others examine; what is beyond comes afterwards
 
 Progress = Callable[[str, int, int], None]  # participant, entries held, entries signed
 
@@ -164,10 +167,11 @@ class Puller:
         mine = Participants(
             participants.federation, participants.live, {} if owner is None else {owner.participant: owner}
         )
-        jobs = []
+        jobs, room = [], MAX_OFFERED
         for at in range(0, len(entries), PART):
             part = entries[at : at + PART]
-            lines = list(lines_of(peer, log, start + at, start + at + len(part)))
+            lines = within(lines_of(peer, log, start + at, start + at + len(part)), room)
+            room -= sum(map(len, lines))
             jobs.append(self.workers.submit(Examine(part, log.origin, start + at, mine, lines)))
         return Run(start, entries, root, participants, jobs)
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from exchange.core.catalogue import Catalogue
 from exchange.errors import BadProof, Unavailable
 from exchange.federation import pull as pulling
+from exchange.federation.collect import within
 from exchange.federation.examine import ReadForms
 from exchange.federation.pull import Puller
 from exchange.workers import Worker, Workers
@@ -133,3 +134,24 @@ def test_records_that_change_in_between_decide(tmp_path: Path, workers: Workers[
         world.write_records(world.participants)
         for node in world.nodes.values():
             node.pull()
+
+
+def test_documents_that_find_no_room_come_afterwards(
+    tmp_path: Path, workers: Workers[Catalogue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much a peer offers, a run that waits for its turn holds so many bytes of it and no more."""
+    with World(tmp_path, "XR", "XA") as world:
+        for number in range(110):
+            world["XR"].publish(scope={"en": f"number {number}"})
+        monkeypatch.setattr(pulling, "MAX_OFFERED", 10_000)
+        offered = []
+
+        def kept(lines: Any, room: int) -> list[bytes]:
+            offered.append(really(lines, room))
+            return offered[-1]
+
+        really = within
+        monkeypatch.setattr(pulling, "within", kept)
+        found = puller(world["XA"], workers).pull(peer_log(world, "XR"), world["XR"].origin)
+        assert 0 < sum(len(line) for lines in offered for line in lines) <= 10_000
+        assert (found.documents, found.missing) == (110, 0)
