@@ -29,6 +29,8 @@ class Scale:
     states: int = 8
     questions: int = 200  # warm questions of one sort to the search
     peers: int = 57
+    looked_up: int = 10_000  # look-ups in one run
+    connections: int = 16
     audited: int = 200_000
     raw_seconds: float = SECONDS
 

@@ -1,8 +1,8 @@
 """What the benchmarks send and pull: signed submissions of an invented year, the same each time for a number and a date.
 
 An envelope has 1.1 to 1.2 KB, which is what a return with one document takes, and names one body of 1 KB. Four officers of
-a State sign by turns; returns are those of the forms that carry text, one in a thousand is a contact point, as in a
-federation where contacts are few among much. Every fifth one updates what stands 8,191 places before it: far enough that
+a State sign by turns; returns are those of the forms that carry text, one in a thousand is a contact point (and
+four early ones), as in a federation where contacts are few among much. Every fifth one updates what stands 8,191 places before it: far enough that
 batches and many connections never overtake it. The words of a body are drawn as words of a language are, few often and many
 seldom, so that a search has both to find.
 """
@@ -30,6 +30,7 @@ OFFICERS = 4
 BODY = 1_024  # bytes
 BACK = 8_191  # how far an update reaches back
 CONTACT_EVERY = 1_000
+DESKS = (100, 200, 300, 400)  # and these, so that every State has some, however short its log
 FIRST_YEAR, YEARS = 2020, 7  # of the periods
 COMMON, RARE = "zaborul", "xenthic"  # a word in every second body, and one in every thousandth: for the search
 
@@ -42,7 +43,18 @@ _FORMS: tuple[tuple[str, dict[str, object], str], ...] = (
 )
 _CONTACT: tuple[str, dict[str, object], str] = (
     "POC-02",
-    {"role": "technical", "institution": {"en": "A response team"}, "phone": "+12025550142"},
+    {
+        "role": "technical",
+        "institution": {"en": "A response team"},
+        "email": "desk@team.example",
+        "phone": "+12025550142",
+        "hours": {
+            "time_zone": "Europe/Vienna",
+            "weekly": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "16:30"}],
+        },
+        "languages": ["en", "fr"],
+        "confirm_by": "2027",
+    },
     "scope",
 )
 
@@ -80,7 +92,8 @@ def is_update(number: int) -> bool:
 def _form_of(number: int) -> tuple[str, dict[str, object], str]:
     """A series is one of its first entry's form."""
     first = number - BACK if is_update(number) else number
-    return _CONTACT if first % CONTACT_EVERY == CONTACT_EVERY // 2 else _FORMS[first % len(_FORMS)]
+    is_contact = first in DESKS or first % CONTACT_EVERY == CONTACT_EVERY // 2
+    return _CONTACT if is_contact else _FORMS[first % len(_FORMS)]
 
 
 @cache

@@ -1,17 +1,19 @@
-"""Clients of a node: many connections that each submit, wait for the answer, and submit again; all parcels signed beforehand.
+"""Clients of a node: many connections that each ask, wait for the answer, and ask again; all requests made beforehand.
 
-    python -m tests.benchmarks.load     waits for {"url", "code", "first", "last", "clients"}, answers how it went
+    python -m tests.benchmarks.load HOME    waits for {"url", "clients"} with {"code", "first", "last"} or {"paths", "times"},
+                                            answers how it went
 
-Raw sockets and no HTTP library, for the clients share two cores with the node. An answer counts where it is 201: then the
-submission is durable. Any other ends the run.
+Raw sockets and no HTTP library, for the clients share two cores with the node. A submission counts where it is answered 201,
+for then it is durable, a look-up where it is answered 200. Any other answer ends the run.
 """
 
 import asyncio
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,13 +33,13 @@ class Load:
     """How a run went. Latencies in seconds, one of each answer."""
 
     seconds: float
-    submissions: int
+    answers: int
     median: float
     slowest_of_100: float
 
     @property
     def rate(self) -> float:
-        return self.submissions / self.seconds
+        return self.answers / self.seconds
 
 
 class Clients(Child):
@@ -48,14 +50,22 @@ class Clients(Child):
         """Submissions [first, last) of that State's shelf, each by itself, over so many connections."""
         return Load(**self.ask(url=url, code=code, first=first, last=last, clients=clients))
 
+    def look_up(self, url: str, paths: Sequence[str], times: int, *, clients: int) -> Load:
+        """That many questions in all: these by turns."""
+        return Load(**self.ask(url=url, paths=paths, times=times, clients=clients))
 
-def request(url: str, body: bytes, media_type: str) -> bytes:
+
+def post(url: str, body: bytes, media_type: str) -> bytes:
     parts = urlsplit(url)
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: {media_type}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def get(url: str, path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n\r\n".encode()
 
 
 def parcel(made: Made) -> bytes:
@@ -68,8 +78,8 @@ def parcel(made: Made) -> bytes:
 class _Client(asyncio.Protocol):
     """One connection: the next request when the last is answered."""
 
-    def __init__(self, requests: Iterator[bytes], latencies: list[float], wrong: list[bytes]) -> None:
-        self._requests, self._latencies, self._wrong = requests, latencies, wrong
+    def __init__(self, requests: Iterator[bytes], good: bytes, latencies: list[float], wrong: list[bytes]) -> None:
+        self._requests, self._good, self._latencies, self._wrong = requests, good, latencies, wrong
         self._answer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._sent = 0.0
@@ -103,22 +113,24 @@ class _Client(asyncio.Protocol):
         if length is None or len(self._answer) < end + 4 + int(length[1]):
             return
         self._latencies.append(time.perf_counter() - self._sent)
-        if not self._answer.startswith(b"HTTP/1.1 201 "):
+        if not self._answer.startswith(self._good):
             self._wrong.append(bytes(self._answer[:1_000]))
         self._answer.clear()
         self.go_on()
 
 
-async def _run(url: str, requests: list[bytes], clients: int) -> dict[str, float]:
+async def _run(url: str, requests: list[bytes], good: int, clients: int) -> dict[str, float]:
     """All connections stand before the clock starts."""
     loop, parts = asyncio.get_running_loop(), urlsplit(url)
     latencies: list[float] = []
     wrong: list[bytes] = []
-    waiting = iter(requests)
-    connections = [
-        await loop.create_connection(lambda: _Client(waiting, latencies, wrong), parts.hostname or "", parts.port or 80)
-        for _ in range(clients)
-    ]
+    waiting, start = iter(requests), f"HTTP/1.1 {good} ".encode()
+
+    def made() -> _Client:
+        return _Client(waiting, start, latencies, wrong)
+
+    where = parts.hostname or "", parts.port or 80
+    connections = [await loop.create_connection(made, *where) for _ in range(clients)]
     began = time.perf_counter()
     for _, client in connections:
         client.go_on()
@@ -131,6 +143,7 @@ async def _run(url: str, requests: list[bytes], clients: int) -> dict[str, float
     latencies.sort()
     return {
         "seconds": seconds,
+        "answers": len(latencies),
         "median": latencies[len(latencies) // 2],
         "slowest_of_100": latencies[len(latencies) * 99 // 100],
     }
@@ -140,13 +153,18 @@ def submit(home: Path, asked: dict[str, Any]) -> dict[str, float]:
     shelf = open_shelf(asked["code"], asked["last"], home)
     url = f"{asked['url']}/v1/submissions"
     made = shelf.made(asked["first"], asked["last"])
-    requests = [request(url, parcel(each), "application/json") for each in made]
-    return {**asyncio.run(_run(url, requests, asked["clients"])), "submissions": len(requests)}
+    requests = [post(url, parcel(each), "application/json") for each in made]
+    return asyncio.run(_run(url, requests, 201, asked["clients"]))
+
+
+def look_up(asked: dict[str, Any]) -> dict[str, float]:
+    made = [get(asked["url"], path) for path in asked["paths"]]
+    return asyncio.run(_run(asked["url"], list(islice(cycle(made), asked["times"])), 200, asked["clients"]))
 
 
 def main() -> None:
     for asked in questions():
-        answer(**submit(Path(sys.argv[1]), asked))
+        answer(**(look_up(asked) if "paths" in asked else submit(Path(sys.argv[1]), asked)))
 
 
 if __name__ == "__main__":

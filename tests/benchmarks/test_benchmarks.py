@@ -12,7 +12,7 @@ import pytest
 from exchange.node.founding import read_participants
 from tests import engine
 from tests.audit import audit as full_audit
-from tests.benchmarks import audit, growth, idle, pull, search, submit
+from tests.benchmarks import audit, growth, idle, lookup, pull, search, submit
 from tests.benchmarks.bench import Bench, Scale, prepared
 from tests.benchmarks.figure import Bound, Figure, table
 from tests.benchmarks.nodes import RealNode, introduce, lay_out, peer_record
@@ -31,6 +31,8 @@ TINY = Scale(
     states=2,
     questions=4,
     peers=3,
+    looked_up=64,
+    connections=4,
     audited=300,
     raw_seconds=0.01,
 )
@@ -109,7 +111,7 @@ def test_a_prepared_shelf_grows_and_keeps_what_stood(home: Path) -> None:
         after.documents(700, 800)
 
 
-@pytest.mark.parametrize("module", [pull, submit, growth, search, audit, idle])
+@pytest.mark.parametrize("module", [pull, submit, growth, lookup, search, audit, idle])
 def test_every_benchmark_hands_over_its_figures(bench: Bench, module: object) -> None:
     figures: list[Figure] = list(module.run(bench))  # type: ignore[attr-defined]
     assert figures
