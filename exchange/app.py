@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from exchange import __version__
@@ -161,26 +163,23 @@ def build_app(room: Room) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # one path for each thing: what is not there is a 404, never a redirect
-        responses=refusals(400, "5XX"),
-        dependencies=[Depends(only_known)],
     )
     app.state.room = room
-    # The log's routes stand first: they are asked for most, and by every peer.
-    app.router.routes[:0] = log.ROUTES
-    for router in (
-        node.router,
-        submissions.router,
-        documents.router,
-        contacts.router,
-        participants.router,
-        alerts.router,
-        metrics.router,
-    ):
-        app.include_router(router)
+    app.router.routes[:0] = _routes()
     problems.install(app)
     marked = Marked(app.build_middleware_stack(), lambda: room.node.participants.live)
     app.middleware_stack = Headed(Ready(marked, room.node))
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """The same for every node of this process: what a route takes and answers is worked out at its first request, once."""
+    router = APIRouter(responses=refusals(400, "5XX"), dependencies=[Depends(only_known)])
+    for room in (node, submissions, documents, contacts, participants, alerts, metrics):
+        router.include_router(room.router)
+    # The log's routes stand first: they are asked for most, and by every peer.
+    return [*log.ROUTES, *router.routes]
 
 
 def _write_token(path: Path) -> str:

@@ -27,10 +27,9 @@ from exchange.trust.admission import Admitted, Refused, Waiting, admit
 from exchange.trust.participants import Participants
 
 
-def audit(directory: Path, participants: Participants, catalogue: Catalogue) -> None:
-    """Raises AssertionError, which names the log and the entry."""
-    file = f"sqlite:///{directory / 'data' / 'cbm.sqlite'}"
-    engine = create_engine(read_settings(directory).database_url if (directory / "node.toml").exists() else file)
+def audit(directory: Path, participants: Participants, catalogue: Catalogue, url: str | None = None) -> None:
+    """Raises AssertionError, which names the log and the entry. `url` is where the data lies, if no settings say so."""
+    engine = create_engine(url or read_settings(directory).database_url)
     try:
         with engine.connect() as db:
             for log_id, origin, vkey, size, stored in _rows(db, "SELECT id, origin, vkey, size, stored FROM log"):

@@ -29,6 +29,7 @@ from exchange.trust.admission import admit
 from tests import key_named
 from tests.audit import audit
 from tests.builders import signed, statement
+from tests.databases import copy_node, give_database
 from tests.world import FEDERATION, START, Fault, World, WorldNode
 
 Real = Callable[[], httpx.Response]
@@ -181,9 +182,12 @@ def forked(node: WorldNode, *, shared: bool = False) -> Iterator[Twin]:
     It is started cut off from all others, as a dishonest operator would do it: nobody can tell it what it signed before.
     """
     twin = Twin(node.world, node.code, node.directory.with_name(f"{node.code} twin"), node.officer)
-    left_out = () if shared else ("data",)
     node.stop()
-    shutil.copytree(node.directory, twin.directory, ignore=shutil.ignore_patterns("lock", *left_out))
+    if shared:
+        copy_node(node.directory, twin.directory)
+    else:
+        shutil.copytree(node.directory, twin.directory, ignore=shutil.ignore_patterns("lock", "data"))
+        give_database(twin.directory)
     node.start()
     reachable = dict(node.world.wire.nodes)
     node.world.wire.nodes.clear()

@@ -27,11 +27,10 @@ import orjson
 
 from exchange.client import Client
 from exchange.config import read_settings
-from exchange.core.catalogue import Catalogue
 from exchange.errors import Unreachable
 from exchange.node.founding import read_participants
-from exchange.resources import form_files
 from tests.audit import audit
+from tests.world import shipped_forms
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 60.0  # after which a process that should have ended has failed
@@ -109,14 +108,21 @@ class Command(Forked):
 
     _number = 0
 
-    def __init__(self, *arguments: object, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        cwd: Path,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        before: Callable[[], object] | None = None,
+    ) -> None:
         Command._number += 1
         base = cwd / ".streams"
         base.mkdir(exist_ok=True)
         self._files = [base / f"{Command._number}.{name}" for name in ("in", "out", "err")]
         self._files[0].write_bytes(stdin)
         settings = environment(cwd) if env is None else dict(env)
-        super().__init__(run_cbm, list(map(str, arguments)), str(cwd), settings, list(map(str, self._files)))
+        super().__init__(run_cbm, list(map(str, arguments)), str(cwd), settings, list(map(str, self._files)), before)
 
     def wait(self) -> Done:
         return Done(self.join(), self.out, self.err)
@@ -130,9 +136,13 @@ class Command(Forked):
         return self._files[2].read_text() if self._files[2].exists() else ""
 
 
-def run_cbm(arguments: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
+def run_cbm(
+    arguments: list[str], cwd: str, env: dict[str, str], streams: list[str], before: Callable[[], object] | None
+) -> None:
     """The child: its own folder, environment and streams; then what the entry point does."""
     end_with_parent()
+    if before is not None:
+        before()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
@@ -162,12 +172,16 @@ def end_with_parent() -> None:
 class NodeProcess:
     """`cbm node run` over a directory: answering once entered, stopped and audited when left."""
 
-    def __init__(self, directory: Path, cwd: Path | None = None) -> None:
-        self.directory, self.cwd = directory, cwd or directory.parent
-        self.participants = read_participants(directory / "peers.json")
+    def __init__(
+        self, directory: Path, *arguments: object, before: Callable[[], object] | None = None, audited: bool = True
+    ) -> None:
+        self.directory, self.audited = directory, audited
+        self._arguments, self._before = arguments, before
 
     def __enter__(self) -> Self:
-        self.command = Command("node", "run", self.directory, cwd=self.cwd)
+        self.command = Command(
+            "node", "run", self.directory, *self._arguments, cwd=self.directory.parent, before=self._before
+        )
         self.url = wait_for_answer(self.directory, self.command)
         return self
 
@@ -179,11 +193,12 @@ class NodeProcess:
         code = self.command.join()
         if kind is None:
             assert code == 0, self.command.err
-            full_audit(self.directory)
+            if self.audited:
+                full_audit(self.directory)
 
 
 def full_audit(directory: Path) -> None:
-    audit(directory, read_participants(directory / "peers.json"), Catalogue.from_files(form_files()))
+    audit(directory, read_participants(directory / "peers.json"), shipped_forms())
 
 
 def wait_for_answer(directory: Path, node: Forked) -> str:

@@ -16,6 +16,8 @@ from exchange.core.document import Document
 from exchange.core.pack import Pack
 from exchange.errors import ExchangeError, Unreachable
 
+pytestmark = pytest.mark.once
+
 
 @contextmanager
 def answering(status: int, body: bytes | Iterator[bytes], headers: dict[str, str] | None = None) -> Iterator[Client]:

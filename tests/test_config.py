@@ -9,6 +9,8 @@ import pytest
 from exchange.config import SETTINGS_FILE, Settings, read_settings
 from exchange.errors import Misuse
 
+pytestmark = pytest.mark.once
+
 GOOD: dict[str, Any] = {
     "participant": "XR",
     "federation": "test.example",

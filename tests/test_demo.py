@@ -4,7 +4,6 @@ import fcntl
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from exchange.client import Client
 from exchange.core.statement import is_participant_code
 from exchange.errors import Unreachable
 from exchange.node.founding import read_participants
 from exchange.resources import EXAMPLES
+from tests.databases import hand_in
 from tests.processes import ROOT, SECONDS, cbm, environment, fresh, full_audit
+
+pytestmark = pytest.mark.sqlite  # a demonstration needs no server
 
 RECORDS = ROOT / ".." / "shared" / "real" / "public-record.json"
 STATES = ROOT / ".." / "shared" / "reference" / "osce_states.json"
@@ -28,11 +31,8 @@ MANY_SECONDS = 300.0  # for 34 nodes, where others work on the same machine
 
 
 def query(directory: Path, text: str) -> list[tuple[Any, ...]]:
-    db = sqlite3.connect(f"file:{directory / 'data' / 'cbm.sqlite'}?mode=ro", uri=True)
-    try:
-        return db.execute(text).fetchall()
-    finally:
-        db.close()
+    with hand_in(directory) as db:
+        return [tuple(row) for row in db.exec_driver_sql(text)]
 
 
 def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
     own = {
         code: query(
             directory,
-            'SELECT "index", hex(e.id) FROM entry e JOIN log l ON l.id = e.log_id WHERE l.own ORDER BY "index"',
+            'SELECT "index", hex(s.id) FROM submission s JOIN log l ON l.id = s.log_id WHERE l.own ORDER BY "index"',
         )
         for code, directory in nodes.items()
     }
@@ -62,7 +62,9 @@ def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
         for each in nodes.values()
     )
     slots = sum(
-        query(each, "SELECT count(*) FROM slot JOIN log l ON l.id = log_id WHERE NOT l.own AND held")[0][0]
+        query(each, "SELECT count(*) FROM slot JOIN log l ON l.id = log_id WHERE NOT l.own AND document IS NOT NULL")[
+            0
+        ][0]
         for each in nodes.values()
     )
     assert f"Everybody pulled everybody: {entries} entries and {slots} documents fetched" in told

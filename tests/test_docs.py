@@ -6,12 +6,12 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 from typer.main import get_command
 
 from exchange.cli.program import app
+from tests.shell import ready_cbm, with_databases
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -39,11 +39,19 @@ def _wait(port: int) -> str:
 
 
 def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    with ready_cbm() as program:
+        said = _run(tmp_path, program)
+    assert "verified: Ruritania published this" in said
+    assert "+12025550142" in said
+    assert "No alerts" in said
+
+
+def _run(tmp_path: Path, program: Path) -> str:
     port = _free_port()
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir()
     # The person at the keyboard says yes when asked whether to sign; this stands for that.
-    wrapper = f'#!/bin/sh\n[ "$1" = sign ] && set -- "$@" --yes\nexec {sys.executable} -m exchange "$@"\n'
+    wrapper = f'#!/bin/sh\n[ "$1" = sign ] && set -- "$@" --yes\nexec {program} "$@"\n'
     (bin_dir / "cbm").write_text(wrapper)
     (bin_dir / "cbm").chmod(0o755)
     environment = {
@@ -55,7 +63,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT),
     }
     run = subprocess.Popen(
-        ["/bin/bash", "-c", _script(port, _free_port())],
+        ["/bin/bash", "-c", with_databases(_script(port, _free_port()), tmp_path)],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
@@ -69,9 +77,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
         with contextlib.suppress(ProcessLookupError):  # nodes that a failed script left behind
             os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == 0, said
-    assert "verified: Ruritania published this" in said
-    assert "+12025550142" in said
-    assert "No alerts" in said
+    return said
 
 
 def test_the_readme_names_every_verb_and_no_other() -> None:

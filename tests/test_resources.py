@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from exchange.core.form import parse_form
 from exchange.resources import EXAMPLES, FORMS, form_files
+
+pytestmark = pytest.mark.once
 
 
 def test_the_shipped_forms_and_examples_are_found() -> None:

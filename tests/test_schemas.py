@@ -16,6 +16,8 @@ from exchange.api.problems import problem
 from exchange.core.form import LANGUAGES, NOT_STATED, Form, judge, parse_form
 from exchange.errors import ExchangeError
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS, EXAMPLES = ROOT / "schemas", ROOT / "examples"
 FORMS = sorted((SCHEMAS / "forms").glob("*.json"))

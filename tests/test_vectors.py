@@ -27,6 +27,8 @@ from exchange.errors import ExchangeError, Malformed
 from exchange.trust.admission import Admitted, admit
 from exchange.trust.participants import format_participants, parse_participants
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS, EXAMPLES = ROOT / "schemas", ROOT / "examples"
 Json = dict[str, Any]

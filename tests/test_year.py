@@ -12,9 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from exchange.node.founding import read_participants
-from tests.audit import audit
-from tests.operate.running import CATALOGUE, ROOT, SECONDS, cbm, environment, free_port
+from tests.databases import name_database
+from tests.processes import ROOT, SECONDS, NodeProcess, cbm, environment, free_port, full_audit
+from tests.shell import ready_cbm, with_databases
 
 OPERATE = ROOT / "examples" / "operate"
 YEAR = (OPERATE / "YEAR.md").read_text()
@@ -25,9 +25,9 @@ LIMIT = 4 * SECONDS
 CBM = """#!/bin/sh
 [ "$1" = sign ] && set -- "$@" --yes
 if [ "$1 $2" = "node check" ]; then
-  {python} -m exchange "$@"; echo "check ended with $?"; exit 0
+  {program} "$@"; echo "check ended with $?"; exit 0
 fi
-exec {python} -m exchange "$@"
+exec {program} "$@"
 """
 
 SUDO = """#!/bin/sh
@@ -42,13 +42,13 @@ verb, unit = [word for word in sys.argv[1:] if not word.startswith("--")][:2]
 name, instance, kind = re.fullmatch(r"(cbm-\w+)@(\w+)(\.timer)?", unit).groups()
 text = (pathlib.Path("{operate}") / (name + "@.service")).read_text()
 command = re.search(r"^ExecStart=(.*)$", text, re.M).group(1)
-for old, new in (("%i", instance), ("/opt/cbm/bin/cbm", "{bin}/cbm"), ("/srv/cbm", "{srv}"), ("/var/backups/cbm", "{backups}")):
+for old, new in (("%i", instance), ("/opt/cbm/bin/cbm", "{python} -m exchange"), ("/srv/cbm", "{srv}"), ("/var/backups/cbm", "{backups}")):
     command = command.replace(old, new)
 command = shlex.split(command.replace("%%", "%").replace("$$", "$"))
 pid = pathlib.Path("{tmp}") / (unit + ".pid")
 if verb in ("stop", "kill"):
     os.kill(int(pid.read_text()), signal.SIGTERM if verb == "stop" else signal.SIGKILL)
-    while pathlib.Path("/proc/" + pid.read_text()).exists():
+    while pathlib.Path("/proc/" + pid.read_text().strip()).exists():
         time.sleep(0.05)
 elif kind:
     sys.exit(subprocess.call(command))
@@ -115,32 +115,31 @@ def test_a_year_with_a_node_goes_as_it_is_written(tmp_path: Path) -> None:
     places |= {"port": str(port), "other": str(other)}
     for name in ("srv", "backups", "safe", "bin"):
         Path(places[name]).mkdir()
-    _executable(tmp_path / "bin" / "cbm", CBM.format(python=sys.executable))
-    _executable(tmp_path / "bin" / "sudo", SUDO)
-    own = {"python": sys.executable, "operate": OPERATE, "tmp": tmp_path}
-    _executable(tmp_path / "bin" / "systemctl", SYSTEMCTL.format(**places, **own))
-    made = cbm(
-        "node", "init", places["xa"], "--participant", "XA", "--name", "Arcadia", "--url", f"http://127.0.0.1:{other}"
-    )
+    address = f"http://127.0.0.1:{other}"
+    made = cbm("node", "init", "xa", "--participant", "XA", "--name", "Arcadia", "--url", address, cwd=tmp_path)
     assert made.code == 0, made.err
+    name_database(tmp_path / "xa")
     (tmp_path / "peers-of-arcadia.json").write_bytes((tmp_path / "xa" / "peers.json").read_bytes())
     settings = tmp_path / "xa" / "node.toml"
     settings.write_text(settings.read_text().replace("pull_every = 300.0", "pull_every = 0.5"))
-    env = environment(
-        PATH=f"{places['bin']}:{os.environ['PATH']}",
-        CBM_PASSPHRASE=PASSPHRASE,
-        XDG_CONFIG_HOME=str(tmp_path / "config"),
-    )
-    arcadia = subprocess.Popen(
-        [sys.executable, "-m", "exchange", "node", "run", places["xa"]],
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
+    with ready_cbm() as program, NodeProcess(tmp_path / "xa"):
+        said = _live(tmp_path, places, program)
+    _check_what_was_said(said)
+    full_audit(tmp_path / "srv" / "xr")
+    assert len(list((tmp_path / "backups" / "xr").iterdir())) == 3
+
+
+def _live(folder: Path, places: dict[str, str], program: Path) -> str:
+    """All that was said in this year."""
+    _executable(folder / "bin" / "cbm", CBM.format(program=program))
+    _executable(folder / "bin" / "sudo", SUDO)
+    _executable(
+        folder / "bin" / "systemctl", SYSTEMCTL.format(**places, python=sys.executable, operate=OPERATE, tmp=folder)
     )
     year = subprocess.Popen(
-        ["/bin/bash", "-c", _script(places)],
-        cwd=tmp_path,
-        env=env,
+        ["/bin/bash", "-c", with_databases(_script(places), folder)],
+        cwd=folder,
+        env=environment(folder, PATH=f"{places['bin']}:{os.environ['PATH']}", CBM_PASSPHRASE=PASSPHRASE),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -151,17 +150,11 @@ def test_a_year_with_a_node_goes_as_it_is_written(tmp_path: Path) -> None:
     finally:
         if year.poll() is None:
             os.killpg(year.pid, signal.SIGKILL)
-        node = tmp_path / "cbm-node@xr.pid"
+        node = folder / "cbm-node@xr.pid"
         if node.exists():
             os.kill(int(node.read_text()), signal.SIGTERM)
-        arcadia.terminate()
-        arcadia.wait(SECONDS)
     assert year.returncode == 0, said
-    _check_what_was_said(said)
-    records = read_participants(tmp_path / "srv" / "xr" / "peers.json")
-    audit(tmp_path / "srv" / "xr", records, CATALOGUE)
-    audit(tmp_path / "xa", read_participants(tmp_path / "xa" / "peers.json"), CATALOGUE)
-    assert len(list((tmp_path / "backups" / "xr").iterdir())) == 3
+    return said
 
 
 def _check_what_was_said(said: str) -> None:

@@ -37,9 +37,9 @@ from exchange.node.draft import Draft, prepare
 from exchange.node.founding import found, write_participants
 from exchange.resources import form_files
 from exchange.trust.participants import Participants
-from tests import engine, key_named
+from tests import key_named
 from tests.audit import audit
-from tests.postgres import fresh_database
+from tests.databases import give_database
 
 FEDERATION = "test.example"
 START = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -214,9 +214,7 @@ class World:
                 pull_at_start=False,
             )
             records[code] = found(settings, name=code, officers=[node.officer.public], now=START).records[code]
-            if engine.name == "postgresql":
-                with open(node.directory / "node.toml", "a") as file:
-                    file.write(f'database = "{fresh_database()}"\n')
+            give_database(node.directory)
             self.nodes[code] = node
             self.wire.nodes[f"{code.lower()}.{FEDERATION}"] = node
         self.participants = Participants(FEDERATION, False, records)

@@ -83,8 +83,9 @@ class Form:
         return text if type(text) is str else None
 
 
+@lru_cache(maxsize=256)
 def parse_form(content: bytes) -> Form:
-    """The form in this file.
+    """The form in this file, kept by its content.
 
     1. Strict JSON: a schema of the 2020-12 dialect that describes an object. 2. `x-cbm` is complete. 3. `identifies`
     names fields of the form. 4. The schema compiles: keywords well formed, formats known, patterns linear, no reference

@@ -5,15 +5,13 @@ The mirror XA has entries that were admitted, wait, were refused, repeat another
 are stored ahead of its head, and a checkpoint was signed for entries that have not come.
 """
 
-import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 
 from exchange.audit.laws import Subject
 from exchange.audit.report import Report
@@ -40,9 +38,9 @@ from exchange.store.documents import Arrival, DocumentFolder
 from exchange.store.participants import keep_record
 from exchange.trust.admission import admit
 from exchange.trust.participants import Participants, format_participants
-from tests import engine, key_named
+from tests import key_named
 from tests.builders import document, officer, origin_of, participant_key, record, signed, statement
-from tests.postgres import fresh_database
+from tests.databases import copy_node, give_database, hand_in, no_longer_final
 from tests.world import body_of
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -168,12 +166,7 @@ class Stage:
         return read_settings(self.directory)
 
     def copy(self, target: Path) -> "Stage":
-        shutil.copytree(self.directory, target)
-        if engine.name == "postgresql":
-            copied = _copied(self.settings.database_url)
-            toml = target / "node.toml"
-            toml.write_text(toml.read_text().replace(self.settings.database_url, copied))
-        return Stage(target, self.participants)
+        return Stage(copy_node(self.directory, target), self.participants)
 
     def audit(self, *, anchored: bool = True, workers: int = 1, participants: Participants | None = None) -> Report:
         settings = self.settings
@@ -189,28 +182,16 @@ class Stage:
 
     def tamper(self, *statements: str, **values: Any) -> None:
         """A hand in the database: past its triggers, and past what refers to what."""
-        machine = create_engine(self.settings.database_url)
-        try:
-            with machine.begin() as db:
-                if engine.name == "sqlite":
-                    for (name,) in db.execute(text("SELECT name FROM sqlite_schema WHERE type = 'trigger'")).all():
-                        db.exec_driver_sql(f"DROP TRIGGER {name}")
-                else:
-                    db.exec_driver_sql("SET session_replication_role = replica")
-                for query in statements:
-                    names = {name: value for name, value in values.items() if f":{name}" in query}
-                    changed = db.execute(text(query), names)
-                    assert changed.rowcount, f"changed nothing: {query}"
-        finally:
-            machine.dispose()
+        with hand_in(self.directory) as db:
+            no_longer_final(db)
+            for query in statements:
+                names = {name: value for name, value in values.items() if f":{name}" in query}
+                changed = db.execute(text(query), names)
+                assert changed.rowcount, f"changed nothing: {query}"
 
     def value(self, query: str, **values: Any) -> Any:
-        machine = create_engine(self.settings.database_url)
-        try:
-            with machine.connect() as db:
-                return db.execute(text(query), values).scalar()
-        finally:
-            machine.dispose()
+        with hand_in(self.directory) as db:
+            return db.execute(text(query), values).scalar()
 
 
 def build(directory: Path, pieces: Sequence[Piece] = (), heads: Sequence[int] = (3, 6, 200, 256, OWN)) -> Stage:
@@ -224,9 +205,7 @@ def build(directory: Path, pieces: Sequence[Piece] = (), heads: Sequence[int] = 
         listen="127.0.0.1:1",
     )
     mine = found(settings, name="XR", officers=[officer("XR").public], now=NOW).records["XR"]
-    if engine.name == "postgresql":
-        with open(directory / "node.toml", "a") as file:
-            file.write(f'database = "{fresh_database()}"\n')
+    give_database(directory)
     earlier = record("XA", signing=[officer("XA")])
     later = replace(earlier, keys=(*earlier.keys, participant_key(officer("XA", 2), start=(0, 5))))
     participants = Participants(FEDERATION, False, {"XA": later, "XR": mine})
@@ -296,13 +275,3 @@ class Filler:
         with self._db.write() as tx:
             log = logs.log_of(tx, origin)
             logs.keep_checkpoint(tx, log, size, checkpoint.root, sign_checkpoint(checkpoint, key), NOW)
-
-
-def _copied(url: str) -> str:
-    """The address of a database like that one, to which nobody is connected."""
-    name = f"copy{secrets.token_hex(6)}"
-    admin = create_engine(make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as db:
-        db.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {make_url(url).database}")
-    admin.dispose()
-    return make_url(url).set(database=name).render_as_string(hide_password=False)

@@ -22,6 +22,8 @@ from exchange.trust.admission import Admitted, Refused, Waiting, admit
 from exchange.trust.participants import Closed, ParticipantKey, ParticipantRecord, Participants, UnreadKey
 from tests.builders import FEDERATION, FORM, key, origin_of, participant_key, participants, record, signed, statement
 
+pytestmark = pytest.mark.once
+
 ORIGIN = origin_of("AT")
 POOL = [key(f"AT officer {number}") for number in range(1, 5)]
 FORMS = ("ICT-03", "POC-02", "PLT-01")

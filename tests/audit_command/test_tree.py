@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from hashlib import sha256
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from exchange.core.merkle import EMPTY_ROOT, leaf_hash, root_of
 from exchange.core.tiles import TILE_WIDTH, tiles_of
 from tests import key_named
 from tests.builders import vkey
+
+pytestmark = pytest.mark.once
 
 LEAVES = [leaf_hash(str(number).encode()) for number in range(3 * TILE_WIDTH + 5)]
 ORIGIN = "xr.test.example/log"

@@ -10,6 +10,7 @@ from exchange.config import Settings
 from exchange.core.keys import Kind
 from exchange.node.founding import default_origin, found, read_officer
 from exchange.node.keyfile import create_key
+from tests.databases import give_database
 from tests.processes import Done, cbm, environment, free_port
 
 FEDERATION = "trial.example"
@@ -60,6 +61,7 @@ class Desk:
         )
         publics = [read_officer(Path(f"{self.key(name)}.pub")) for name in officers]
         found(settings, name=name or code, officers=publics, now=datetime.now(UTC))
+        give_database(settings.directory)
         return settings.directory
 
     def draft(

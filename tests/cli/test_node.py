@@ -12,6 +12,7 @@ from exchange.client import Client
 from exchange.config import read_settings
 from exchange.node.founding import read_participants
 from tests.cli.desk import Desk
+from tests.databases import name_database
 from tests.processes import Command, NodeProcess, free_port, full_audit, wait_for_answer
 
 
@@ -25,6 +26,7 @@ def test_init_says_what_to_do_next_and_the_words_lead_to_a_running_node(desk: De
     assert made.out == "XR\n"
     for word in ("back them up", "cbm key new officer.key", "cbm key enrol XR officer.key.pub", "cbm node run XR"):
         assert word in made.err
+    name_database(desk.folder / "XR")
     with NodeProcess(desk.folder / "XR") as node:
         with Client(node.url) as client:
             about = client.node()
@@ -118,9 +120,16 @@ def test_a_node_that_is_told_to_stop_closes_its_log_and_ends_with_yes(desk: Desk
     node.send(number)
     done = node.wait()
     assert done.code == 0 and "Traceback" not in done.err and "Aborted" not in done.err
-    # SQLite removes the write-ahead log when the last connection is closed in order.
-    assert [path.name for path in (directory / "data").glob("*.sqlite*")] == ["cbm.sqlite"]
     full_audit(directory)
+
+
+@pytest.mark.sqlite
+def test_a_node_that_ended_in_order_leaves_its_database_in_one_file(desk: Desk) -> None:
+    """SQLite removes the write-ahead log when the last connection is closed in order."""
+    directory = desk.state("XR")
+    with NodeProcess(directory):
+        assert (directory / "data" / "cbm.sqlite-wal").exists()
+    assert [path.name for path in (directory / "data").glob("*.sqlite*")] == ["cbm.sqlite"]
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_promised(desk: Desk) -> None:

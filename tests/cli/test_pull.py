@@ -1,10 +1,9 @@
 """cbm pull and cbm alerts: visits by hand, whether the node runs or not, and what is found wrong on the way."""
 
-import shutil
-
 import pytest
 
 from tests.cli.desk import Desk
+from tests.databases import bring_back, copy_node, give_database
 from tests.processes import NodeProcess, full_audit
 
 
@@ -70,7 +69,7 @@ def forked(two: Desk) -> NodeProcess:
         for number in (1, 2):
             publish(two, arcadia.url, number)
         two.yes("pull", "XR")
-    shutil.rmtree(two.folder / "XA" / "data")
+    give_database(two.folder / "XA")
     return NodeProcess(two.folder / "XA")
 
 
@@ -94,15 +93,14 @@ def test_a_forked_log_becomes_an_alert_whose_evidence_convicts_by_itself(two: De
 
 def test_evidence_of_a_rollback_is_kept_and_convicts_nobody_by_itself(two: Desk) -> None:
     """Arcadia goes back to yesterday's copy of its database: wrong, and yet no second history."""
-    data, copy = two.folder / "XA" / "data", two.folder / "yesterday"
-    with NodeProcess(two.folder / "XA") as arcadia:
+    directory = two.folder / "XA"
+    with NodeProcess(directory) as arcadia:
         publish(two, arcadia.url, 1)
-    shutil.copytree(data, copy)
-    with NodeProcess(two.folder / "XA") as arcadia:
+    yesterday = copy_node(directory, two.folder / "yesterday")
+    with NodeProcess(directory) as arcadia:
         publish(two, arcadia.url, 2)
         two.yes("pull", "XR")
-    shutil.rmtree(data)
-    copy.rename(data)
+    bring_back(yesterday, directory)
     with NodeProcess(two.folder / "XA"), NodeProcess(two.folder / "XR") as ruritania:
         two.cbm("pull", "XR")
         two.node = ruritania.url

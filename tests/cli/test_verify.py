@@ -16,6 +16,7 @@ from exchange.core.receipt import format_receipt, parse_receipt
 from exchange.trust.participants import Participants, format_participants
 from tests import key_named
 from tests.cli.desk import Desk
+from tests.databases import give_database
 from tests.processes import ROOT, Done, fresh
 from tests.trust.packs import NOBODY, two_histories
 from tests.world import World
@@ -43,7 +44,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             ]
             own = Participants(forged.participants.federation, False, {"XR": replace(record, keys=tuple(officers))})
             mallory.stop()
-            (mallory.directory / "data" / "cbm.sqlite").unlink()
+            give_database(mallory.directory)
             forged.participants = own
             forged.write_records(own)
             mallory.start()

@@ -52,7 +52,7 @@ Act = Callable[[Stage, Strike], Counter[str]]
 
 def submitted(directory: Path, code: str, size: int) -> Clients:
     """A new node with `size` entries, and those who submitted them."""
-    clients = Clients(made_node(directory / code, code, sqlite=True), key_named(f"{code} officer 1"))
+    clients = Clients(made_node(directory / code, code), key_named(f"{code} officer 1"))
     with Survivor(clients.directory) as node:
         clients.transport = node.wire
         clients.waiting = [clients.parcel() for _ in range(size)]

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from exchange.node.draft import Draft, prepare
 from exchange.node.founding import read_participants
 from exchange.resources import form_files
 from tests import key_named
+from tests.databases import hand_in
 from tests.processes import Forked
 from tests.world import body_of
 
@@ -239,11 +239,9 @@ def _fetch_entries(url: str, vkey: Vkey, transport: httpx.BaseTransport | None) 
 
 def orphans(directory: Path) -> list[str]:
     """Files among the documents that no row names, half-received ones included."""
-    db = sqlite3.connect(f"file:{directory / 'data' / 'cbm.sqlite'}?mode=ro", uri=True)
-    try:
-        named = {row[0].hex() for row in db.execute("SELECT commitment FROM document WHERE content IS NULL")}
-    finally:
-        db.close()
+    with hand_in(directory) as db:
+        rows = db.exec_driver_sql("SELECT commitment FROM document WHERE content IS NULL").all()
+    named = {bytes(row[0]).hex() for row in rows}
     return sorted(
         path.name for path in (directory / "data" / "documents").rglob("*") if path.is_file() and path.name not in named
     )

@@ -27,7 +27,7 @@ ANY = "at any moment"
 MOMENTS = (BEFORE, AFTER, BETWEEN, WITHIN, ANY)
 
 MAX_APPENDS = 8  # transactions that append, until it is the last
-STATEMENTS = 12  # of such a transaction behind its first entry
+STATEMENTS = 6  # of such a transaction behind its first row
 SOON = (0.001, 0.01, 0.1)  # seconds: within the transaction, around its end, some transactions later
 
 
@@ -54,6 +54,7 @@ class Sentence:
         self._appending = False
 
     def execute(self) -> None:
+        event.listen(Engine, "begin", self._on_begin)
         event.listen(Engine, "before_cursor_execute", self._on_statement)
         event.listen(Engine, "commit", self._on_commit)
         event.listen(Engine, "checkin", self._on_checkin)
@@ -61,10 +62,7 @@ class Sentence:
     def _on_statement(self, _conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not _on_the_writing_thread():
             return
-        if statement == "BEGIN IMMEDIATE":
-            self._appending = False
-            self._on_begin()
-        elif statement.startswith("INSERT INTO entry") and not self._appending:
+        if statement.startswith("INSERT INTO tile") and not self._appending:
             self._appending = True
             if self.moment != BETWEEN:
                 self._left -= 1
@@ -75,8 +73,11 @@ class Sentence:
             if self._statements <= 0:
                 die()
 
-    def _on_begin(self) -> None:
+    def _on_begin(self, _conn: Any) -> None:
         """A large document lies in its file, and the transaction that will name it begins."""
+        if not _on_the_writing_thread():
+            return
+        self._appending = False
         files = self._count_files()
         if self.moment == BETWEEN and files > self._files:
             self._left -= 1

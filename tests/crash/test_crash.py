@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests import key_named
 from tests.crash.clients import Clients, kill_from_outside, orphans
 from tests.crash.conftest import Count
 from tests.crash.node_that_dies import AFTER, BEFORE, BETWEEN, MAX_APPENDS, MOMENTS, WITHIN, run
+from tests.databases import durable, give_database
 from tests.processes import Command, Forked, NodeProcess, free_port, full_audit, wait_for_answer
 
 OUTSIDE = "from outside"
@@ -26,8 +28,8 @@ AUDITS = 20  # of so many rounds at most: each reads everything there is
 
 
 @pytest.fixture
-def clients(tmp_path: Path) -> Clients:
-    """A new node on a port of its own, not running yet, and those who will depend on it."""
+def clients(tmp_path: Path) -> Iterator[Clients]:
+    """A new node on a port of its own, not running yet, and those who will depend on it; its database waits for the disk."""
     officer: PrivateKey = key_named("XR officer 1")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -41,7 +43,9 @@ def clients(tmp_path: Path) -> Clients:
         log_level="warning",
     )
     found(settings, name="Ruritania", officers=[officer.public], now=datetime.now(UTC))
-    return Clients(settings.directory, officer)
+    give_database(settings.directory)
+    with durable():
+        yield Clients(settings.directory, officer)
 
 
 def start_to_die(clients: Clients, moment: str, seed: int) -> tuple[Forked, str]:

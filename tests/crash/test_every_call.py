@@ -14,6 +14,8 @@ from tests.crash.conftest import Count
 from tests.crash.tracer import How
 from tests.crash.walk import Point, Strike, hows, points
 
+pytestmark = pytest.mark.sqlite
+
 EVERY = "CBM_CRASH_ROUNDS" in os.environ
 SLICES = 4 if EVERY else 1  # of the calls of one act, so that all cores find work
 CROSSING = (

@@ -25,6 +25,8 @@ from tests.crash.tracer import Call, Fault, How, Traced
 from tests.crash.walk import Point, Strike, answers
 from tests.processes import end_with_parent, free_port
 
+pytestmark = pytest.mark.sqlite
+
 EVERY = "CBM_CRASH_ROUNDS" in os.environ
 OFFICER = "XR officer 1"
 

@@ -14,6 +14,7 @@ from exchange.federation.rounds import mirror_of
 from exchange.node.keyfile import create_key
 from exchange.trust.participants import Closed
 from tests.builders import participant_log
+from tests.databases import give_database
 from tests.faults import answering, asked_of, forked, only
 from tests.records import with_record
 from tests.world import World, WorldNode
@@ -42,6 +43,7 @@ def close_and_go_on(node: WorldNode, *, anew: bool = False) -> str:
     world.write_records(world.participants)
     if anew:
         shutil.rmtree(node.directory / "data")
+        give_database(node.directory)
     node.start()
     return closed
 

@@ -1,13 +1,13 @@
 """Who participates: records come into force together, each a proper successor of the last good one, and a bad file stops nothing."""
 
 import os
-import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from exchange.errors import ExchangeError, Malformed, Misuse, RecordRefused
 from exchange.federation.trustlist import import_peers
@@ -15,6 +15,7 @@ from exchange.node.founding import write_participants
 from exchange.trust.participants import ParticipantRecord, Participants, Standing, format_participants
 from tests import key_named
 from tests.builders import participant_key, participant_log
+from tests.databases import give_database, hand_in
 from tests.faults import asked_of, many, sign_into
 from tests.records import in_force, with_key, with_record
 from tests.world import FEDERATION, World, WorldNode
@@ -26,12 +27,10 @@ def records_of(node: WorldNode) -> list[dict[str, Any]]:
 
 
 def versions(node: WorldNode, code: str) -> int:
-    db = sqlite3.connect(f"file:{node.directory / 'data' / 'cbm.sqlite'}?mode=ro", uri=True)
-    try:
-        number: int = db.execute("SELECT count(*) FROM record WHERE participant = ?", (code,)).fetchone()[0]
-        return number
-    finally:
-        db.close()
+    with hand_in(node.directory) as db:
+        return int(
+            db.execute(text("SELECT count(*) FROM record WHERE participant = :code"), {"code": code}).scalar_one()
+        )
 
 
 def without_officer(record: ParticipantRecord) -> ParticipantRecord:
@@ -176,8 +175,7 @@ def test_a_newcomer_is_visited_from_the_next_round_on(tmp_path: Path) -> None:
         alone = {code: record for code, record in everybody.records.items() if code != "XI"}
         xa = world["XA"]
         xa.stop()
-        for name in ("cbm.sqlite", "cbm.sqlite-wal", "cbm.sqlite-shm"):
-            (xa.directory / "data" / name).unlink(missing_ok=True)
+        give_database(xa.directory)
         write_participants(xa.directory / "peers.json", Participants(FEDERATION, False, alone))
         xa.start()
         world["XI"].publish()

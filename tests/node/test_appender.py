@@ -1,10 +1,9 @@
 """The commit point: who was answered is in the log, who is not in the log was not answered."""
 
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from exchange.node.submit import Submission
 from exchange.store.documents import Arrival
 from exchange.trust.participants import ParticipantKey, Participants
 from tests import key_named
+from tests.databases import hand_in
 from tests.world import World, WorldNode
 
 AT_ONCE = 12
@@ -49,15 +49,9 @@ def outcome(future: Future[Recorded]) -> tuple[int, bool] | type[BaseException]:
     return type(error) if error is not None else (future.result().index, future.result().new)
 
 
-@contextmanager
-def database(node: WorldNode) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(node.directory / "data" / "cbm.sqlite", isolation_level=None)) as db:
-        yield db
-
-
 def checkpoints(node: WorldNode) -> list[int]:
-    with database(node) as db:
-        return [row[0] for row in db.execute("SELECT size FROM checkpoint ORDER BY size")]
+    with hand_in(node.directory) as db:
+        return [row[0] for row in db.exec_driver_sql("SELECT size FROM checkpoint ORDER BY size")]
 
 
 def closed(world: World, code: str, *, before: int) -> Participants:
@@ -132,16 +126,30 @@ FAILURES = [
 ]
 
 
+@contextmanager
+def failing(node: WorldNode, when: str) -> Iterator[None]:
+    """The database refuses this, as it does where the disk is full."""
+    with hand_in(node.directory) as db:
+        if db.dialect.name == "sqlite":
+            db.exec_driver_sql(
+                f"CREATE TRIGGER failure BEFORE {when} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+            )
+        else:
+            body = "BEGIN RAISE EXCEPTION SQLSTATE '53100'; END"  # disk_full
+            db.exec_driver_sql(f"CREATE FUNCTION failure() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+            db.exec_driver_sql(f"CREATE TRIGGER failure BEFORE {when} FOR EACH ROW EXECUTE FUNCTION failure()")
+        yield
+        db.exec_driver_sql("DROP TRIGGER failure" + ("" if db.dialect.name == "sqlite" else f" ON {when.split()[-1]}"))
+
+
 @pytest.mark.parametrize("failure", FAILURES)
 def test_when_the_storage_fails_nobody_is_told_yes(tmp_path: Path, failure: str) -> None:
     with World(tmp_path, "XR") as world:
         first, head = world["XR"].publish(), world["XR"].get("/log/checkpoint").content
         parcels = [world["XR"].parcel() for _ in range(3)]
-        with database(world["XR"]) as db:
-            db.execute(f"CREATE TRIGGER failure BEFORE {failure} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+        with failing(world["XR"], failure):
             futures = together(world["XR"], parcels)
             assert [outcome(future) for future in futures] == [LogStopped] * 3
-            db.execute("DROP TRIGGER failure")
         ready = world["XR"].get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (503, "reading only")
         refused = world["XR"].post("/v1/submissions", json=as_json(world["XR"].parcel()))

@@ -20,6 +20,8 @@ from exchange.resources import EXAMPLES, form_files
 from tests import key_named
 from tests.core.test_catalogue import form_file
 
+pytestmark = pytest.mark.once
+
 CATALOGUE = Catalogue.from_files(form_files())
 FORMS = list(CATALOGUE.forms.values())
 EXAMPLE_RETURNS = sorted((EXAMPLES / "returns").glob("*.json"))

@@ -24,6 +24,8 @@ from exchange.node.keyfile import create_key, open_key
 from exchange.trust.participants import Participants, parse_participants
 from tests import key_named
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 OFFICER = key_named("XR officer 1").public
 

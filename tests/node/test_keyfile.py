@@ -27,6 +27,8 @@ from exchange.node.keyfile import (
 )
 from tests import key_named
 
+pytestmark = pytest.mark.once
+
 PASSPHRASE = "four random words do well"
 
 

@@ -2,16 +2,15 @@
 
 import logging
 import os
-import shutil
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, text
 
 from exchange.config import read_settings
 from exchange.core.base64text import format_base64
@@ -22,31 +21,23 @@ from exchange.node.keyfile import create_key, open_key
 from exchange.node.node import Node
 from exchange.trust.participants import Participants
 from tests import key_named
+from tests.databases import bring_back, copy_node, give_database, hand_in, no_longer_final
 from tests.world import World, WorldNode
 
 PDF = (("strategy.pdf", b"%PDF-1.4 " + bytes(100_000)),)
 
 
 @contextmanager
-def another_state(node: WorldNode) -> Iterator[sqlite3.Connection]:
-    """The node's data while it is down, to be changed by hand; all is put back afterwards."""
+def another_state(node: WorldNode) -> Iterator[None]:
+    """The node is down, and may be changed by hand; all is put back afterwards."""
     node.stop()
-    data, kept = node.directory / "data", node.directory / "kept"
-    shutil.copytree(data, kept)
+    kept = copy_node(node.directory, node.directory.with_name("kept"))
     try:
-        with closing(sqlite3.connect(data / "cbm.sqlite")) as db:
-            drop_triggers(db)
-            yield db
+        yield
     finally:
         node.stop()
-        shutil.rmtree(data)
-        kept.rename(data)
+        bring_back(kept, node.directory)
     node.start()
-
-
-def drop_triggers(db: sqlite3.Connection) -> None:
-    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        db.execute(f"DROP TRIGGER {name}")
 
 
 def refuses(node: WorldNode, error: type[ExchangeError], match: str) -> None:
@@ -116,13 +107,15 @@ def test_another_log_key_is_refused(tmp_path: Path, kind: Kind, error: type[Exch
         world["XR"].start()
 
 
-def test_the_database_of_another_participant_is_refused(tmp_path: Path) -> None:
+def test_the_database_of_another_participant_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with World(tmp_path, "XR", "XA") as world:
-        world["XA"].stop()
-        with another_state(world["XR"]):
-            shutil.copy(world["XA"].directory / "data" / "cbm.sqlite", world["XR"].directory / "data")
-            refuses(world["XR"], Misuse, "made for participant 'XA', this node is set up for 'XR'")
-        world["XA"].start()
+        for node in world.nodes.values():
+            node.stop()
+        monkeypatch.setenv("CBM_DATABASE", read_settings(world["XA"].directory).database_url)
+        refuses(world["XR"], Misuse, "made for participant 'XA', this node is set up for 'XR'")
+        monkeypatch.delenv("CBM_DATABASE")
+        for node in world.nodes.values():
+            node.start()
 
 
 @pytest.mark.parametrize(
@@ -142,19 +135,37 @@ def test_names_that_never_change_are_kept(
         assert [head["origin"] for head in world["XR"].heads()] == [world["XR"].origin]
 
 
-TAMPERED = {
-    "an entry with one bit flipped": "UPDATE entry SET envelope = CAST(replace(CAST(envelope AS TEXT), 'payload', 'pbyload') AS BLOB)",
+@dataclass(frozen=True)
+class Change:
+    """Other bytes in one place."""
+
+    table: str
+    column: str
+    where: str
+    change: Callable[[bytes], bytes]
+
+    def __call__(self, db: Connection) -> int:
+        read, write = "SELECT {column} FROM {table} WHERE {where}", "UPDATE {table} SET {column} = :new WHERE {where}"
+        stood = bytes(db.exec_driver_sql(read.format(**vars(self))).scalar_one())
+        return db.execute(text(write.format(**vars(self))), {"new": self.change(stood)}).rowcount
+
+
+HEAD, TILE = ("checkpoint", "note", "size = 3"), ("tile", "hashes", "level = 0")
+TAMPERED: dict[str, str | Change] = {
+    "an entry with one bit flipped": Change(
+        "entry", "envelope", '"index" = 1', lambda old: old[:40] + bytes([old[40] ^ 1]) + old[41:]
+    ),
     "an entry gone from the end": 'DELETE FROM entry WHERE "index" = 2',
     "an entry gone from the middle": 'DELETE FROM entry WHERE "index" = 1',
     "two entries changed about": 'UPDATE entry SET "index" = 100 - "index"',
-    "a head with another signature": "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), substr(note, -10, 4), 'AAAA') AS BLOB)",
-    "a head of another size": "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), char(10) || '3', char(10) || '4') AS BLOB)",
+    "a head with another signature": Change(*HEAD, lambda note: note[:-10] + b"AAAA" + note[-6:]),
+    "a head of another size": Change(*HEAD, lambda note: note.replace(b"\n3", b"\n4")),
     "a head that is an older one": "UPDATE checkpoint SET note = (SELECT note FROM checkpoint WHERE size = 2) WHERE size = 3",
     "a head with another root beside it": "UPDATE checkpoint SET root = (SELECT root FROM checkpoint WHERE size = 2) WHERE size = 3",
     "a head that is gone": "DELETE FROM checkpoint WHERE size = 3",
     "all heads gone": "DELETE FROM checkpoint",
-    "a tile with one bit flipped": "UPDATE tile SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB)",
-    "a tile that is too short": "UPDATE tile SET hashes = substr(hashes, 1, 64)",
+    "a tile with one hash of nothing": Change(*TILE, lambda hashes: bytes(32) + hashes[32:]),
+    "a tile that is too short": Change(*TILE, lambda hashes: hashes[:64]),
     "a tile that is gone": "DELETE FROM tile",
     "a smaller size": "UPDATE log SET size = 2",
     "a smaller log": "UPDATE log SET size = 2, stored = 2",
@@ -174,38 +185,40 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return world["XR"].directory
 
 
-@pytest.mark.parametrize("change", ["", *TAMPERED.values()], ids=["nothing", *TAMPERED.keys()])
-def test_what_does_not_lead_to_the_signed_head_is_not_started(logged: Path, tmp_path: Path, change: str) -> None:
-    directory = shutil.copytree(logged, tmp_path / "XR")
-    with closing(sqlite3.connect(directory / "data" / "cbm.sqlite")) as db:
-        if change:
-            drop_triggers(db)
-            assert db.execute(change).rowcount > 0
-            db.commit()
-    if change:
-        with pytest.raises(LogStopped, match=r"on disk|is said to end at|not that of its entries"):
-            Node(read_settings(directory))
-    else:
-        Node(read_settings(directory)).close()
+def test_a_copy_of_the_data_starts(logged: Path, tmp_path: Path) -> None:
+    Node(read_settings(copy_node(logged, tmp_path / "XR"))).close()
+
+
+@pytest.mark.parametrize("change", TAMPERED.values(), ids=TAMPERED.keys())
+def test_what_does_not_lead_to_the_signed_head_is_not_started(
+    logged: Path, tmp_path: Path, change: str | Change
+) -> None:
+    directory = copy_node(logged, tmp_path / "XR")
+    with hand_in(directory) as db:
+        no_longer_final(db)
+        changed = db.exec_driver_sql(change).rowcount if isinstance(change, str) else change(db)
+    assert changed > 0
+    with pytest.raises(LogStopped, match=r"on disk|is said to end at|not that of its entries"):
+        Node(read_settings(directory))
 
 
 def test_a_tile_tampered_with_while_the_node_runs_stops_the_signing(tmp_path: Path) -> None:
     with World(tmp_path, "XR") as world:
         world["XR"].publish()
-        with closing(sqlite3.connect(world["XR"].directory / "data" / "cbm.sqlite")) as db:
-            (tile,) = db.execute("SELECT hashes FROM tile").fetchone()
-            db.execute("UPDATE tile SET hashes = ?", (bytes(32),))
-            db.commit()
+        with hand_in(world["XR"].directory) as db:
+            tile = db.exec_driver_sql("SELECT hashes FROM tile").scalar_one()
+            change = text("UPDATE tile SET hashes = :hashes")
+            db.execute(change, {"hashes": bytes(32)})
             with pytest.raises(LogStopped):
                 world["XR"].publish()
             assert "no longer leads to its signed root" in world["XR"].get("/readyz").json()["reason"]
-            db.execute("UPDATE tile SET hashes = ?", (tile,))
-            db.commit()
+            db.execute(change, {"hashes": tile})
         world["XR"].stop()
         world["XR"].start()
         assert world["XR"].publish().index == 1
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(4096)])
 def test_a_file_that_is_no_database_is_misuse(tmp_path: Path, content: bytes) -> None:
     with World(tmp_path, "XR") as world, another_state(world["XR"]):
@@ -260,7 +273,7 @@ def test_records_that_do_not_describe_this_node_are_refused(tmp_path: Path) -> N
 def test_without_records_that_can_be_used_no_node_starts(tmp_path: Path, content: bytes | None) -> None:
     """Nothing was ever imported here: there is no last good record to stay in force."""
     with World(tmp_path, "XR") as world, another_state(world["XR"]):
-        (world["XR"].directory / "data" / "cbm.sqlite").unlink()
+        give_database(world["XR"].directory)
         peers = world["XR"].directory / "peers.json"
         good = peers.read_bytes()
         peers.unlink() if content is None else peers.write_bytes(content)

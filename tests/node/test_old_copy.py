@@ -1,6 +1,5 @@
 """A node that meets more of its own log than it holds is an old copy of itself: it reads on and signs nothing."""
 
-import shutil
 from pathlib import Path
 
 import httpx
@@ -9,6 +8,7 @@ import pytest
 from exchange.core.checkpoint import Checkpoint, sign_checkpoint
 from exchange.errors import LogStopped
 from tests import key_named
+from tests.databases import bring_back, copy_node, give_database
 from tests.world import World, WorldNode
 
 
@@ -17,19 +17,17 @@ def down(request: httpx.Request, real: object) -> httpx.Response:
 
 
 class Backup:
-    """The data of a node at one moment; `restore` starts the node from it."""
+    """A node at one moment; `restore` starts it from there."""
 
     def __init__(self, node: WorldNode) -> None:
         self.node = node
-        self._data, self._kept = node.directory / "data", node.directory / "backup"
         node.stop()
-        shutil.copytree(self._data, self._kept)
+        self.copy = copy_node(node.directory, node.directory.with_name("backup"))
         node.start()
 
     def restore(self) -> None:
         self.node.stop()
-        shutil.rmtree(self._data)
-        self._kept.rename(self._data)
+        bring_back(self.copy, self.node.directory)
         self.node.start()
 
 
@@ -63,8 +61,7 @@ def test_a_lost_database_signs_not_even_the_empty_tree(tmp_path: Path) -> None:
         backup = Backup(world["XR"])
         world["XR"].publish()
         world.pull()
-        shutil.rmtree(tmp_path / "XR" / "backup")
-        (tmp_path / "XR" / "backup").mkdir()
+        give_database(backup.copy)
         backup.restore()
         assert_stopped(world["XR"], "XA holds our log at size 1, this database ends at 0")
         assert world["XR"].get("/log/checkpoint").status_code == 404

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from exchange.core.form import NOT_STATED
 from exchange.node.reachability import CLOSED, DAYS, REACHABLE, UNKNOWN, reachability
 
+pytestmark = pytest.mark.once
+
 HELSINKI, KIRITIMATI = "Europe/Helsinki", "Pacific/Kiritimati"
 WEEKDAYS = list(DAYS[:5])
 

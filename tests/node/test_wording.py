@@ -18,6 +18,8 @@ from tests import builders
 from tests.core.test_catalogue import form_file
 from tests.world import body_of
 
+pytestmark = pytest.mark.once
+
 CATALOGUE = Catalogue.from_files(form_files())
 FIRST = "ab" * 32
 # What would repaint a terminal, turn the writing about, or hide: each with the name under which it is known.

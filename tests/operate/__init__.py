@@ -11,14 +11,8 @@ from exchange.config import read_settings
 from exchange.node.backup import back_up
 from exchange.node.manifest import Manifest
 from exchange.node.restore import Restored, restore
-from tests import engine
-from tests.postgres import fresh_database
+from tests.databases import fresh_database
 from tests.world import World, WorldNode
-
-
-def another_database() -> str | None:
-    """Where a restored node of this run keeps its data: None for the file in its folder."""
-    return fresh_database() if engine.name == "postgresql" else None
 
 
 def saved(node: WorldNode, target: Path, *, with_keys: bool = True) -> Manifest:
@@ -30,7 +24,7 @@ def brought_back(node: WorldNode, backup: Path, *, start: bool = True, alone: bo
     """The node's disk is gone; it comes back out of that backup."""
     node.stop()
     shutil.rmtree(node.directory)
-    made = restore(backup, node.directory, database=another_database(), keys=None, now=node.world.now)
+    made = restore(backup, node.directory, database=fresh_database(node.directory), keys=None, now=node.world.now)
     if start:
         started(node, alone=alone)
     return made

@@ -17,7 +17,8 @@ from exchange.node.manifest import MANIFEST, read_manifest, seal
 from exchange.node.restore import restore
 from exchange.store.backup import SQLITE_COPY
 from tests import engine
-from tests.operate import another_database, brought_back, saved, snapshot_of, started
+from tests.databases import fresh_database
+from tests.operate import brought_back, saved, snapshot_of, started
 from tests.world import Published, World, WorldNode
 
 LARGE = ("annex.pdf", b"%PDF " + bytes(SMALL_DOCUMENT + 1))
@@ -102,7 +103,7 @@ def test_keys_from_the_safe_join_a_backup_without_them(tmp_path: Path) -> None:
             restore(
                 tmp_path / "nightly",
                 settings.directory,
-                database=another_database(),
+                database=fresh_database(tmp_path),
                 keys=world["XA"].directory / "keys",
                 now=world.now,
             )
@@ -110,7 +111,7 @@ def test_keys_from_the_safe_join_a_backup_without_them(tmp_path: Path) -> None:
         restore(
             tmp_path / "nightly",
             settings.directory,
-            database=another_database(),
+            database=fresh_database(tmp_path),
             keys=tmp_path / "safe" / "keys",
             now=world.now,
         )
@@ -127,7 +128,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
             saved(node, tmp_path / "backup")
         assert snapshot_of(tmp_path / "backup") == before
         with pytest.raises(Misuse, match="exists already"):
-            restore(tmp_path / "backup", node.directory, database=another_database(), keys=None, now=world.now)
+            restore(tmp_path / "backup", node.directory, database=fresh_database(tmp_path), keys=None, now=world.now)
         with pytest.raises(Misuse, match="would be lost with it"):
             saved(node, node.directory / "data" / "backup")
         assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".partial")] == []
@@ -154,7 +155,7 @@ def test_an_empty_folder_that_is_there_is_used_and_nothing_is_made_beside_it(tmp
         shutil.rmtree(node.directory)
         node.directory.mkdir()
         place, beside = node.directory.stat().st_ino, {path.name for path in tmp_path.iterdir()}
-        restore(tmp_path / "backup", node.directory, database=another_database(), keys=None, now=world.now)
+        restore(tmp_path / "backup", node.directory, database=fresh_database(tmp_path), keys=None, now=world.now)
         assert node.directory.stat().st_ino == place
         assert {path.name for path in tmp_path.iterdir()} == beside
         there = {path.name for path in node.directory.iterdir()}
@@ -208,7 +209,7 @@ def test_an_altered_entry_is_found_by_the_signed_root_whatever_the_manifest_says
         file.write_bytes(content.replace(submission.parcel.envelope, altered))
         _resealed(tmp_path / "backup")
         with pytest.raises(LogStopped, match="is not that of its entries"):
-            restore(tmp_path / "backup", tmp_path / "new", database=another_database(), keys=None, now=world.now)
+            restore(tmp_path / "backup", tmp_path / "new", database=fresh_database(tmp_path), keys=None, now=world.now)
         assert not (tmp_path / "new").exists()
 
 

@@ -9,6 +9,8 @@ import pytest
 from exchange.node.checks import DAY, Finding, Standing, judge, worst
 from exchange.node.facts import Facts, KeyFacts, PeerFacts, Seen, StoredFacts
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 MB = 1024 * 1024
 SEEN = Seen("https://cbm.xr.example", None, "XR", "cbm.xr.example/log", "vkey", "1.2.0", timedelta(0))

@@ -9,7 +9,7 @@ from typer.main import get_command
 from exchange.api import log
 from exchange.cli.program import app as cli
 from tests.operate.prometheus import rules
-from tests.operate.running import ROOT
+from tests.processes import ROOT
 from tests.world import World
 
 OPERATE = ROOT / "examples" / "operate"

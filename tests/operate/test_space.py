@@ -5,6 +5,7 @@ import resource
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -144,7 +145,7 @@ def test_a_real_disk_that_fills_up_is_noticed_before_it_is_full(tmp_path: Path) 
     with small_disk(tmp_path / "disk", 24) as disk:
         if disk is None:
             return
-        with RunningNode(made_node(disk / "XR", "XR", sqlite=True, min_free_mb=8)) as node:
+        with RunningNode(made_node(disk / "XR", "XR", min_free_mb=8)) as node:
             assert node.submit() == 0
             filler = fill(disk, 6 * MEGABYTE)
             with pytest.raises(LogStopped, match="min_free_mb"):
@@ -156,12 +157,13 @@ def test_a_real_disk_that_fills_up_is_noticed_before_it_is_full(tmp_path: Path) 
             assert node.submit() == 1
 
 
+@pytest.mark.sqlite
 def test_a_real_disk_that_is_full_to_the_last_byte_loses_nothing(tmp_path: Path) -> None:
     """Without the threshold, the commit fails: the log stops, and the next start begins from what is on disk."""
     with small_disk(tmp_path / "disk", 24) as disk:
         if disk is None:
             return
-        made_node(disk / "XR", "XR", sqlite=True, min_free_mb=0)
+        made_node(disk / "XR", "XR", min_free_mb=0)
         with RunningNode(disk / "XR", audited=False) as node:
             acknowledged = [node.submit() for _ in range(3)]
             filler = fill(disk, 0)
@@ -187,13 +189,11 @@ def fails_until_stopped(node: RunningNode) -> int:
     raise AssertionError("the disk was never full")
 
 
+@pytest.mark.sqlite
 def test_a_commit_that_the_system_refuses_stops_the_log_and_loses_nothing(tmp_path: Path) -> None:
     """For any user: a limit on the size of files makes the write fail as a broken disk does (EFBIG)."""
-    directory = made_node(tmp_path / "XR", "XR", sqlite=True)
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (MEGABYTE, MEGABYTE))
-
+    directory = made_node(tmp_path / "XR", "XR")
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (MEGABYTE, MEGABYTE))
     with RunningNode(directory, before=limit, audited=False) as node:
         acknowledged = fails_until_stopped(node)
         assert acknowledged > 0

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from exchange.config import read_settings
 from exchange.node.founding import NODE_KEYS
 from exchange.node.keyfile import KeyFile, keep_key
 from exchange.store.schema import bring_up_to_date
 from tests import engine, key_named
-from tests.postgres import fresh_database
+from tests.databases import name_database
 
 HERE = Path(__file__).parent
 
@@ -19,17 +20,17 @@ HERE = Path(__file__).parent
 def unpacked(schema: str, code: str, folder: Path) -> Path:
     """The directory of the node, with its keys; nothing of the new program has touched its data."""
     with tarfile.open(HERE / f"{schema}.tar.gz") as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder, [one for one in tar if one.name.startswith(f"{code}/")], filter="data")
     directory = folder / code
     keys = directory / "keys"
     keys.mkdir(mode=0o700)
     for kind, name in NODE_KEYS.items():
         keep_key(keys / name, KeyFile(kind, key_named(f"released {code} {kind}")))
     if engine.name == "postgresql":
-        url = fresh_database()
-        _carry(directory / "data" / "cbm.sqlite", url, schema)
-        with open(directory / "node.toml", "a") as file:
-            file.write(f'database = "{url}"\n')
+        released = directory / "data" / "cbm.sqlite"
+        name_database(directory)
+        _carry(released, read_settings(directory).database_url, schema)
+        released.unlink()
     return directory
 
 

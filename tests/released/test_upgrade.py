@@ -17,9 +17,8 @@ from exchange.store.database import Database
 from exchange.store.documents import count_missing
 from exchange.store.query import Filter, submissions
 from exchange.store.schema import NEWEST, version
-from tests import engine
 from tests.audit import audit
-from tests.postgres import fresh_database
+from tests.databases import fresh_database
 from tests.released.database import unpacked
 
 RELEASED = ["0001"]
@@ -89,7 +88,7 @@ def test_an_upgrade_that_fails_leaves_the_old_database(released: Path, monkeypat
 def test_an_upgraded_database_is_like_a_new_one(released: Path, tmp_path: Path) -> None:
     settings = read_settings(released)
     Database(settings.database_url).close()
-    fresh = fresh_database() if engine.name == "postgresql" else f"sqlite:///{tmp_path / 'fresh.sqlite'}"
+    fresh = fresh_database(tmp_path) or f"sqlite:///{tmp_path / 'fresh.sqlite'}"
     Database(fresh).close()
     assert _shape(settings.database_url) == _shape(fresh)
 

@@ -16,6 +16,7 @@ from exchange.store.log import LogState
 from exchange.trust.admission import admit
 from tests import builders, key_named
 from tests.audit import audit
+from tests.databases import new_database
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -26,8 +27,8 @@ class Books:
     def __init__(self, folder: Path, *codes: str, catalogue: Catalogue | None = None) -> None:
         self.folder = folder
         (folder / "data" / "documents").mkdir(parents=True)
-        self.path = folder / "data" / "cbm.sqlite"
-        self.db = Database.at(self.path)
+        self.url = new_database(folder)
+        self.db = Database(self.url)
         self.participants = builders.participants(*map(builders.record, codes))
         self.catalogue = catalogue or Catalogue.from_files([])
         with self.db.write() as tx:
@@ -62,4 +63,4 @@ class Books:
 
     def close(self) -> None:
         self.db.close()
-        audit(self.folder, self.participants, self.catalogue)
+        audit(self.folder, self.participants, self.catalogue, self.url)

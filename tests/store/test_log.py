@@ -1,13 +1,12 @@
 """Logs as stored: tiles and roots are RFC 6962's at every size, and what is damaged is not added to."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from exchange.core.checkpoint import Checkpoint, sign_checkpoint
@@ -19,6 +18,7 @@ from exchange.store import log as logs
 from exchange.store.database import Database
 from exchange.store.log import StoredLog
 from tests import audit, builders, key_named
+from tests.databases import hand_in, new_database
 from tests.store import NOW, Books
 
 ORIGIN = "xr.test.example/log"
@@ -27,8 +27,9 @@ ORIGIN = "xr.test.example/log"
 class Growing:
     """A log of tiny entries; the entry rows themselves, which others write, are left out."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.db = path, Database.at(path)
+    def __init__(self, folder: Path) -> None:
+        self.url = new_database(folder)
+        self.db = Database(self.url)
         self.leaves: list[bytes] = []
         with self.db.write() as tx:
             logs.add_log(tx, origin=ORIGIN, participant="XR", ordinal=0, vkey="v", own=True)
@@ -53,7 +54,7 @@ class Growing:
 
 @pytest.fixture
 def growing(tmp_path: Path) -> Iterator[Growing]:
-    growing = Growing(tmp_path / "cbm.sqlite")
+    growing = Growing(tmp_path)
     yield growing
     growing.db.close()
 
@@ -104,7 +105,7 @@ def test_a_log_grows_over_the_third_level(growing: Growing) -> None:
 def test_whatever_the_batches_the_tiles_are_the_same(
     tmp_path_factory: pytest.TempPathFactory, batches: list[int]
 ) -> None:
-    growing = Growing(tmp_path_factory.mktemp("log") / "cbm.sqlite")
+    growing = Growing(tmp_path_factory.mktemp("log"))
     for batch in batches:
         growing.append(batch)
     growing.check_tiles()
@@ -112,12 +113,14 @@ def test_whatever_the_batches_the_tiles_are_the_same(
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100, 255, 256, 257, 300])
-@pytest.mark.parametrize("damage", ["UPDATE tile SET hashes = zeroblob(length(hashes))", "DELETE FROM tile"])
+@pytest.mark.parametrize(
+    "damage", ["UPDATE tile SET hashes = :zeros WHERE hashes = :stood", "DELETE FROM tile WHERE hashes = :stood"]
+)
 def test_a_damaged_tree_is_not_grown(growing: Growing, size: int, damage: str) -> None:
     growing.append(size)
-    with closing(sqlite3.connect(growing.path)) as db:
-        db.execute(damage)
-        db.commit()
+    with hand_in(growing.url) as db:
+        for (stood,) in db.exec_driver_sql("SELECT hashes FROM tile").all():
+            db.execute(text(damage), {"stood": stood, "zeros": bytes(len(stood))})
     with pytest.raises((LogStopped, NotFound)), growing.db.write() as tx:
         logs.append(tx, logs.log_of(tx, ORIGIN), [b"one more"])
 
