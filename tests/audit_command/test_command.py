@@ -22,7 +22,6 @@ from exchange.audit.report import CLASSES
 from exchange.cli import main
 from exchange.cli.output import Exit
 from exchange.trust.participants import format_participants
-from tests import engine
 from tests.audit_command.hands import AT
 from tests.audit_command.stage import XA, XR, Stage, Writer, build
 
@@ -191,11 +190,10 @@ def test_what_cannot_be_reached(stage: Stage) -> None:
     assert "secret" not in result.stdout + result.stderr
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_database_is_misuse(stage: Stage) -> None:
-    """SQLite only."""
-    if engine.name == "sqlite":
-        stage.settings.database_file.write_bytes(b"no database" * 1000)
-        assert run(str(stage.directory)).exit_code == Exit.MISUSE
+    stage.settings.database_file.write_bytes(b"no database" * 1000)
+    assert run(str(stage.directory)).exit_code == Exit.MISUSE
 
 
 def children(process: int) -> list[int]:

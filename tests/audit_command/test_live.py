@@ -18,7 +18,6 @@ from exchange.core.catalogue import Catalogue
 from exchange.errors import ExchangeError, Malformed, Unavailable
 from exchange.resources import form_files
 from exchange.trust.participants import format_participants
-from tests import engine
 from tests.audit_command.stage import Stage
 from tests.world import START, World, WorldNode
 
@@ -150,10 +149,9 @@ def test_a_place_that_does_not_open_is_told(tmp_path: Path) -> None:
         crew.close()
 
 
+@pytest.mark.sqlite
 def test_nothing_is_written(stage: Stage) -> None:
-    """SQLite only: what a PostgreSQL server keeps is its own affair, and there the transaction is read-only."""
-    if engine.name == "postgresql":
-        return
+    """What a PostgreSQL server keeps is its own affair, and there the transaction is read-only."""
     before = stage.settings.database_file.read_bytes()
     files = {path for path in stage.directory.rglob("*") if not path.name.endswith(("-wal", "-shm"))}
     assert stage.audit().holds
