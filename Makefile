@@ -12,9 +12,8 @@ PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3; do \
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
-# What runs on PostgreSQL too: the door, the registry, verdicts and histories of whole federations.
-ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/api/test_paging.py tests/api/test_fuzz.py tests/node/test_series.py tests/node/test_submit.py \
-	tests/federation/test_verdicts.py tests/federation/test_agreement.py
+# Programs are compiled once, and not anew by each of the hundreds of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -31,8 +30,7 @@ run: $(VENV)/.project ## one node, kept in .run/XR, on http://127.0.0.1:8750
 	test -e .run/XR || $(BIN)/cbm node init .run/XR --participant XR --url http://127.0.0.1:8750
 	$(BIN)/cbm node run .run/XR
 
-test: lint ## everything that is checked before a change goes in
-	$(BIN)/pytest -q -n auto --dist worksteal --engine postgresql $(ON_BOTH)
+test: lint ## everything that is checked before a change goes in, on SQLite and on PostgreSQL
 	$(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(VENV)/.dev ## style, types and floors only
@@ -45,7 +43,7 @@ crash: $(VENV)/.dev ## every storage call fails, half fails or is the last, the 
 	CBM_CRASH_ROUNDS=100 $(BIN)/pytest -q -n auto --dist worksteal -m crash
 
 fuzz: $(VENV)/.dev ## ask a node for ten minutes whatever its OpenAPI allows and forbids (CBM_FUZZ_SECONDS)
-	CBM_FUZZ_SECONDS=$${CBM_FUZZ_SECONDS:-600} $(BIN)/pytest -q -s tests/api/test_fuzz.py
+	CBM_FUZZ_SECONDS=$${CBM_FUZZ_SECONDS:-600} $(BIN)/pytest -q -s --engine sqlite tests/api/test_fuzz.py
 
 bench: $(VENV)/.dev ## how fast it is, beside the raw speed of this machine: a quarter of an hour, nothing else running
 	$(BIN)/python -m tests.benchmarks
