@@ -1,5 +1,6 @@
 """What tests of every floor ask for, and on which engines they run (tests/engine.py)."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ PURE = ("core", "trust")
 DRIVERS = {"sqlite3": "sqlite", "psycopg": "postgresql"}
 
 
+# Thousands of small worlds are no place for worker processes, which take a second to start; test_spread.py brings its own.
+os.environ["CBM_WORKERS"] = "0"
 statements.share()
 
 
