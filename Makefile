@@ -15,10 +15,14 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 # Programs are compiled once, and not anew by each of the hundreds of processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
+# What `make test` runs on PostgreSQL too: the door, the registry, the commit, verdicts and histories of whole federations.
+ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/api/test_paging.py tests/node/test_series.py tests/node/test_submit.py \
+	tests/federation/test_verdicts.py tests/federation/test_agreement.py tests/released
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test lint crash fuzz bench bench-long soak clean
+.PHONY: help demo run test test-both lint crash fuzz bench bench-long soak clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -30,7 +34,11 @@ run: $(VENV)/.project ## one node, kept in .run/XR, on http://127.0.0.1:8750
 	test -e .run/XR || $(BIN)/cbm node init .run/XR --participant XR --url http://127.0.0.1:8750
 	$(BIN)/cbm node run .run/XR
 
-test: lint ## everything that is checked before a change goes in, on SQLite and on PostgreSQL
+test: lint ## everything that is checked before a change goes in, on SQLite, and the heart of it on PostgreSQL
+	$(BIN)/pytest -q -n auto --dist worksteal --engine postgresql $(ON_BOTH)
+	$(BIN)/pytest -q -n auto --dist worksteal --engine sqlite
+
+test-both: lint ## all of it on both databases: some twenty minutes on two cores
 	$(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(VENV)/.dev ## style, types and floors only
