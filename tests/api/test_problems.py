@@ -128,6 +128,7 @@ def test_a_database_that_fails_is_told_without_a_word_of_this_machine(
     """A real fault: a table is gone. Every route that needs it answers 500, the others go on."""
     with World(tmp_path, "XR", audited=False) as world:
         node = world["XR"]
+        node.publish()  # an empty list would not need it
         parcel = node.parcel()
         change(node, "ALTER TABLE log RENAME TO gone")
         with caplog.at_level(logging.CRITICAL, "exchange.api"):
