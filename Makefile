@@ -16,8 +16,8 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` runs on PostgreSQL too: the door, the registry, the commit, verdicts and histories of whole federations.
-ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/api/test_paging.py tests/node/test_series.py tests/node/test_submit.py \
-	tests/federation/test_verdicts.py tests/federation/test_agreement.py tests/released
+ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/node/test_series.py tests/node/test_submit.py \
+	tests/federation/test_agreement.py tests/released
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -61,7 +61,9 @@ def test_an_unchanged_log_costs_one_request_and_no_write(tmp_path: Path) -> None
             found = puller_of(world["XA"]).pull(peer_log(world, "XR"), world["XR"].origin)
         assert (found.entries, found.documents, found.missing, found.behind) == (0, 0, 0, 0)
         assert asked_of(world, "XR") == ["/log/checkpoint"]
-        assert {each for each in said if not each.startswith("SELECT")} <= {"BEGIN"}, "a snapshot, and nothing IMMEDIATE"
+        assert {each for each in said if not each.startswith("SELECT")} <= {"BEGIN"}, (
+            "a snapshot, and nothing IMMEDIATE"
+        )
 
 
 def test_the_checkpoint_is_asked_for_under_a_condition(tmp_path: Path) -> None:
