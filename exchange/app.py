@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from exchange import __version__
-from exchange.api import alerts, contacts, documents, log, metrics, node, participants, problems, submissions
+from exchange.api import alerts, contacts, documents, door, log, metrics, node, participants, problems, submissions
 from exchange.api.contract import Contract, refusals
 from exchange.api.marks import Marked
 from exchange.api.methods import Headed
@@ -176,7 +176,7 @@ def build_app(room: Room) -> FastAPI:
 def _routes() -> list[BaseRoute]:
     """The same for every node of this process: what a route takes and answers is worked out at its first request, once."""
     router = APIRouter(responses=refusals(400, "5XX"), dependencies=[Depends(only_known)])
-    for room in (node, submissions, documents, contacts, participants, alerts, metrics):
+    for room in (door, node, submissions, documents, contacts, participants, alerts, metrics):
         router.include_router(room.router)
     # The log's routes stand first: they are asked for most, and by every peer.
     return [*log.ROUTES, *router.routes]

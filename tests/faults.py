@@ -137,7 +137,7 @@ def sign_into(node: WorldNode, *entries: bytes) -> int:
         judged = [
             (entry, admit(entry, log.origin, at, inner.participants)) for at, entry in enumerate(entries, log.size)
         ]
-        size, root = logs.append(tx, log, entries)
+        size, root, _ = logs.append(tx, log, entries)
         intake.enter(tx, log, log.size, judged, inner.catalogue, inner.clock())
         logs.keep_checkpoint(tx, log, size, root, note_of(node, size, root), inner.clock())
         logs.advance(tx, log, size)

@@ -1,8 +1,7 @@
 """Reading what comes in: bounded before it is read, strict, and never more than a chunk in memory."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from exchange.core.base64text import parse_base64
-from exchange.core.document import OPENING_SIZE, SMALL_DOCUMENT, parse_name
+from exchange.core.document import OPENING_SIZE, SMALL_DOCUMENT, Document, parse_name
 from exchange.core.jsontext import parse_json
 from exchange.errors import Malformed, TooLarge
 
@@ -50,40 +49,30 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class OfferedDocument:
-    """A small document as it comes in JSON."""
-
-    slot: str
-    name: str
-    opening: bytes
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedJson:
-    """A submission as it comes in JSON, decoded and not yet looked at."""
+class Offered:
+    """A submission with its small documents as it comes in JSON, decoded and not yet looked at."""
 
     envelope: bytes
-    documents: tuple[OfferedDocument, ...]
+    documents: tuple[Document, ...]
 
 
-def parse_submission(body: bytes) -> OfferedJson:
+def parse_submission(body: bytes) -> Offered:
     """`{"envelope": B64, "documents": [{"slot", "name", "opening", "content"}]}`; duplicate or unknown fields are refused."""
     fields = _fields(parse_json(body, limit=MAX_JSON), ("envelope", "documents"), "")
     if not isinstance(fields["documents"], list):
         raise Malformed("documents is a list", pointer="/documents")
-    documents = tuple(_document(value, f"/documents/{number}") for number, value in enumerate(fields["documents"]))
-    return OfferedJson(_bytes(fields, "envelope", ""), documents)
+    documents = tuple([_document(value, f"/documents/{number}") for number, value in enumerate(fields["documents"])])
+    return Offered(_bytes(fields, "envelope", ""), documents)
 
 
-def _document(value: Any, pointer: str) -> OfferedDocument:
+def _document(value: Any, pointer: str) -> Document:
     fields = _fields(value, ("slot", "name", "opening", "content"), pointer)
     content = _bytes(fields, "content", pointer)
     if len(content) > SMALL_DOCUMENT:
         limit = f"a document of at most {SMALL_DOCUMENT} bytes was expected; a larger one comes as multipart/form-data"
         raise TooLarge(limit, pointer=f"{pointer}/content")
     opening = _bytes(fields, "opening", pointer, OPENING_SIZE)
-    return OfferedDocument(_text(fields, "slot", pointer), _name(fields, pointer), opening, content)
+    return Document(_text(fields, "slot", pointer), _name(fields, pointer), opening, content)
 
 
 def _text(fields: dict[str, Any], name: str, pointer: str) -> str:
@@ -93,22 +82,17 @@ def _text(fields: dict[str, Any], name: str, pointer: str) -> str:
 
 
 def _name(fields: dict[str, Any], pointer: str) -> str:
-    with _at(f"{pointer}/name"):
+    try:
         return parse_name(_text(fields, "name", pointer))
+    except Malformed as error:
+        raise Malformed(str(error), pointer=f"{pointer}/name") from None
 
 
 def _bytes(fields: dict[str, Any], name: str, pointer: str, length: int | None = None) -> bytes:
-    with _at(f"{pointer}/{name}"):
-        return parse_base64(_text(fields, name, pointer), length=length)
-
-
-@contextmanager
-def _at(pointer: str) -> Iterator[None]:
-    """What is refused in here is refused at that field of the request."""
     try:
-        yield
+        return parse_base64(_text(fields, name, pointer), length=length)
     except Malformed as error:
-        raise Malformed(str(error), pointer=pointer) from None
+        raise Malformed(str(error), pointer=f"{pointer}/{name}") from None
 
 
 def _fields(value: Any, names: tuple[str, ...], pointer: str) -> dict[str, Any]:

@@ -1,7 +1,5 @@
-"""Submissions: the registry as it stands, the door through which one's own come in, and the proofs that go out."""
+"""Submissions: the registry as it stands, and the proofs that go out. How they come in is in door.py."""
 
-import asyncio
-from concurrent.futures import Future
 from typing import Any
 
 import orjson
@@ -9,20 +7,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from exchange.api import shapes
-from exchange.api.contract import CONDITIONAL, receipted, refusals, tagged
+from exchange.api.contract import CONDITIONAL, refusals, tagged
 from exchange.api.etags import etag_of, is_held
-from exchange.api.request import MAX_JSON, MAX_OPENING_PART, PartReader, parse_opening_part, parse_submission, read_body
 from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Span, Statuses, Word, page
-from exchange.core.dsse import MAX_ENVELOPE, parse_envelope
+from exchange.core.dsse import parse_envelope
 from exchange.core.receipt import format_receipt
-from exchange.errors import DocumentsMissing, Malformed
-from exchange.node.appender import Recorded
-from exchange.node.node import Node
 from exchange.node.packing import pack_of, receipt_of
-from exchange.node.submit import Submission
 from exchange.store import documents, registry
 from exchange.store import log as logs
-from exchange.store.documents import Arrival
 from exchange.store.query import Filter, history, submission, submissions
 from exchange.store.registry import SubmissionState
 
@@ -146,99 +138,3 @@ def receipt(node: NodeDep, request: Request, ident: PathId) -> Response:
 def pack(node: NodeDep, request: Request, ident: PathId) -> Response:
     """The evidence pack: everything to verify the submission offline, but for the anchor."""
     return _proof(pack_of(node, ident), request, "application/zip", f"{ident}.zip")
-
-
-@router.post(
-    "/submissions",
-    response_model=shapes.Receipted,
-    status_code=201,
-    responses=receipted(shapes.Receipted) | refusals(403, 409, 413, 422),
-    openapi_extra=shapes.SUBMISSION,
-)
-async def submit(request: Request, response: Response, node: NodeDep) -> dict[str, Any]:
-    """Takes complete envelopes signed by the State's own keys: the signature is the credential.
-
-    `application/json` where all documents are small, `multipart/form-data` where one is large. Answered after the commit.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        candidate, arrivals = await _from_json(request, node)
-    elif kind == "multipart/form-data":
-        candidate, arrivals = await _from_parts(request, node)
-    else:
-        raise Malformed(f"expected application/json or multipart/form-data, got {kind[:80] or 'no content type'!r}")
-    recorded = candidate.recorded
-    if recorded is None:
-        recorded = await asyncio.wrap_future(_hand_over(node, candidate, arrivals))
-    proof = await asyncio.to_thread(receipt_of, node, recorded.id)
-    response.status_code = 201 if recorded.new else 200
-    response.headers["Location"] = f"/v1/submissions/{recorded.id}"
-    return {
-        "id": recorded.id,
-        "origin": node.origin,
-        "index": recorded.index,
-        "new": recorded.new,
-        "receipt": format_receipt(proof).decode(),
-    }
-
-
-async def _from_json(request: Request, node: Node) -> tuple[Submission, list[Arrival]]:
-    offered = parse_submission(await read_body(request, MAX_JSON))
-    candidate = Submission(node, offered.envelope)
-    return candidate, [
-        Arrival.small(document.slot, document.name, document.opening, document.content)
-        for document in offered.documents
-    ]
-
-
-async def _from_parts(request: Request, node: Node) -> tuple[Submission, list[Arrival]]:
-    """The envelope first, judged before another byte is read; then each document, hashed while it streams to its file."""
-    parts = PartReader(request)
-    if await parts.start() != "envelope":
-        raise Malformed("the first part of a submission is its envelope")
-    candidate = Submission(node, await parts.read_whole(MAX_ENVELOPE))
-    arrivals: list[Arrival] = []
-    try:
-        while candidate.recorded is None and (name := await parts.start()) is not None:
-            if name != "opening":
-                raise Malformed("each document is preceded by its opening")
-            arrivals.append(await _receive(node, parts, candidate, len(arrivals)))
-    except BaseException:
-        _discard(arrivals)
-        raise
-    return candidate, arrivals
-
-
-async def _receive(node: Node, parts: PartReader, candidate: Submission, number: int) -> Arrival:
-    """One document, which must be the one committed to: a wrong one ends the reading."""
-    opening = parse_opening_part(await parts.read_whole(MAX_OPENING_PART))
-    candidate.expected(number, opening.slot)
-    if await parts.start() != "content":
-        raise DocumentsMissing(f"after the opening of {opening.slot!r} its content was expected")
-    incoming = node.files.receive(opening.slot, opening.name, opening.opening)
-    try:
-        while piece := await parts.read():
-            incoming.write(piece)
-        candidate.committed(number, opening.slot, incoming.commitment())
-        return await asyncio.to_thread(incoming.seal)
-    except BaseException:
-        incoming.discard()
-        raise
-
-
-def _hand_over(node: Node, candidate: Submission, arrivals: list[Arrival]) -> Future[Recorded]:
-    """Queue what was checked in full. Files that the appender did not move into their place are of no use to anybody."""
-    try:
-        candidate.check(arrivals)
-        outcome = node.appender.submit(candidate.admitted, tuple(arrivals), candidate.participants)
-    except BaseException:
-        _discard(arrivals)
-        raise
-    outcome.add_done_callback(lambda _: _discard(arrivals))
-    return outcome
-
-
-def _discard(arrivals: list[Arrival]) -> None:
-    for arrival in arrivals:
-        if arrival.incoming is not None:
-            arrival.incoming.discard()

@@ -12,7 +12,7 @@ never change once complete, so a store keeps them, tiles are slices of them, and
     'b137985ff484fb600db93107c77b0365c80d78f5b429ded0fd97361d077999eb'
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from exchange.errors import BadProof, Malformed
@@ -210,3 +210,20 @@ class Frontier:
 
     def root(self) -> bytes:
         return _fold(self._hashes) if self._hashes else EMPTY_ROOT
+
+
+def grow(frontier: Frontier, leaves: Iterable[bytes]) -> HashReader:
+    """Append these leaf hashes. The reader knows the subtrees of which the proofs of these leaves consist, and no others.
+
+    Left of the first of them a path meets nothing but the subtrees at the old edge.
+    """
+    known = dict(zip(_peaks(0, frontier.size), frontier.hashes, strict=True))
+    for leaf in leaves:
+        known.update({(level, index): value for level, index, value in frontier.append(leaf)})
+
+    def read(level: int, index: int) -> bytes:
+        if (level, index) not in known:
+            raise BadProof(f"subtree ({level}, {index}) is none that a path of the new entries meets")
+        return known[level, index]
+
+    return read

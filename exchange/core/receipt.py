@@ -23,10 +23,11 @@ The receipt of the only entry, of no bytes, in the log whose key is
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.checkpoint import Checkpoint, parse_checkpoint, parse_decimal, verify_checkpoint
-from exchange.core.merkle import HASH_SIZE, MAX_PROOF, verify_inclusion
+from exchange.core.merkle import HASH_SIZE, MAX_PROOF, MAX_SIZE, verify_inclusion
 from exchange.core.note import MAX_NOTE, Vkey, parse_note
 from exchange.errors import Malformed, TooLarge
 
@@ -61,17 +62,31 @@ def parse_receipt(data: bytes) -> Receipt:
     if len(lines) > MAX_PROOF:
         raise TooLarge(f"expected a path of at most {MAX_PROOF} hashes, got {len(lines)}")
     proof = tuple(parse_base64(line, length=HASH_SIZE) for line in lines)
-    parse_checkpoint(parse_note(checkpoint).text)
+    _check_note(checkpoint)
     return Receipt(index, proof, checkpoint, extra)
 
 
 def format_receipt(receipt: Receipt) -> bytes:
+    """The file; what `parse_receipt` would refuse, or read as another receipt, is refused here."""
+    if receipt.extra == b"" or not 0 <= receipt.index <= MAX_SIZE or len(receipt.proof) > MAX_PROOF:
+        raise Malformed(
+            "a receipt says nothing in an empty extra, and has an index and a path of the largest tree at most"
+        )
+    if any(len(value) != HASH_SIZE for value in receipt.proof):
+        raise Malformed(f"expected a path of hashes of {HASH_SIZE} bytes")
+    _check_note(receipt.checkpoint)
     extra = "" if receipt.extra is None else f"extra {format_base64(receipt.extra)}\n"
-    path = "".join(f"{format_base64(value)}\n" for value in receipt.proof)
+    path = "".join([f"{format_base64(value)}\n" for value in receipt.proof])
     data = HEADER + f"\n{extra}index {receipt.index}\n{path}\n".encode() + receipt.checkpoint
-    if parse_receipt(data) != receipt:
-        raise Malformed("this receipt does not read back the same")
+    if len(data) > MAX_RECEIPT:
+        raise TooLarge(f"expected a receipt of at most {MAX_RECEIPT} bytes, this one takes {len(data)}")
     return data
+
+
+@lru_cache(maxsize=64)
+def _check_note(checkpoint: bytes) -> None:
+    """Well formed, whoever signed it. Kept, for a commit of many gives each a receipt under the same checkpoint."""
+    parse_checkpoint(parse_note(checkpoint).text)
 
 
 def verify_receipt(receipt: Receipt, leaf: bytes, vkey: Vkey) -> Checkpoint:

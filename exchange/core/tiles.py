@@ -15,6 +15,7 @@ C2SP tlog-tiles (`tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]`); each tile 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exchange.core.merkle import EMPTY_ROOT, HASH_SIZE, MAX_SIZE, HashReader, root_of, tree_root
 from exchange.errors import BadProof, Malformed, TooLarge
@@ -25,6 +26,7 @@ MAX_ENTRY = 65_535  # bytes: the length is a uint16
 MAX_LEVEL = 63
 MAX_INDEX = MAX_SIZE // TILE_WIDTH
 MAX_PATH = 64  # characters
+KEPT_RUNS = 256  # of at most 4 KiB each
 
 _PATH = re.compile(r"(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
@@ -83,6 +85,15 @@ def tiles_of(size: int) -> Iterator[TilePath]:
         level += 1
 
 
+def right_edge(size: int) -> list[tuple[int, int]]:
+    """(level, index) of the partial hash tiles of a tree of `size` entries: they hold its peaks."""
+    return [
+        (level, hashes // TILE_WIDTH)
+        for level in range(MAX_LEVEL // TILE_HEIGHT + 1)
+        if (hashes := size >> TILE_HEIGHT * level) % TILE_WIDTH
+    ]
+
+
 def format_bundle(entries: Sequence[bytes]) -> bytes:
     if not 1 <= len(entries) <= TILE_WIDTH:
         raise Malformed(f"expected 1 to {TILE_WIDTH} entries, got {len(entries)}")
@@ -113,20 +124,29 @@ def parse_bundle(data: bytes, width: int) -> list[bytes]:
     return entries
 
 
-_ReadTile = Callable[[int, int], list[bytes]]
+_ReadTile = Callable[[int, int], bytes]
 
 
 def _tile_fetcher(size: int, fetch: Callable[[TilePath], bytes]) -> _ReadTile:
-    """The hashes of tile (level, index) at its widest in a tree of `size`, each fetched once."""
+    """Tile (level, index) at its widest in a tree of `size`, each fetched once."""
 
-    def read_tile(level: int, index: int) -> list[bytes]:
+    def read_tile(level: int, index: int) -> bytes:
         width = width_at(level, index, size)
         data = fetch(TilePath(level, index, width))
         if len(data) != width * HASH_SIZE:
             raise Malformed(f"expected a tile of {width * HASH_SIZE} bytes, got {len(data)}")
-        return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
+        return data
 
     return read_tile
+
+
+def run_root(hashes: bytes) -> bytes:
+    """The root over a run of hashes of a tile."""
+    return root_of([hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)])
+
+
+# By content: whoever adds to a tree looks at the same runs behind its edge each time.
+_kept_run_root = lru_cache(maxsize=KEPT_RUNS)(run_root)
 
 
 def _hash_reader(size: int, read_tile: _ReadTile) -> HashReader:
@@ -137,15 +157,16 @@ def _hash_reader(size: int, read_tile: _ReadTile) -> HashReader:
             raise BadProof(f"subtree ({level}, {index}) is not complete in a tree of {size} entries")
         tile_level, height = divmod(level, TILE_HEIGHT)
         tile_index, start = divmod(index << height, TILE_WIDTH)
-        return root_of(read_tile(tile_level, tile_index)[start : start + (1 << height)])
+        hashes = read_tile(tile_level, tile_index)[start * HASH_SIZE : (start + (1 << height)) * HASH_SIZE]
+        return _kept_run_root(hashes) if height else hashes
 
     return read
 
 
 def _remembered(read_tile: _ReadTile) -> _ReadTile:
-    tiles: dict[tuple[int, int], list[bytes]] = {}
+    tiles: dict[tuple[int, int], bytes] = {}
 
-    def read(level: int, index: int) -> list[bytes]:
+    def read(level: int, index: int) -> bytes:
         key = level, index
         if key not in tiles:
             tiles[key] = read_tile(level, index)
@@ -174,11 +195,11 @@ def authenticated_reader(size: int, root: bytes, fetch: Callable[[TilePath], byt
         raise BadProof(f"the tiles at the right edge of {size} entries do not lead to the signed root")
 
     # 2. full tiles, from above
-    def read_tile(level: int, index: int) -> list[bytes]:
+    def read_tile(level: int, index: int) -> bytes:
         hashes = fetch_tile(level, index)
-        if len(hashes) == TILE_WIDTH:
-            above = proven_tile(level + 1, index // TILE_WIDTH)
-            if root_of(hashes) != above[index % TILE_WIDTH]:
+        if len(hashes) == TILE_WIDTH * HASH_SIZE:
+            start = index % TILE_WIDTH * HASH_SIZE
+            if run_root(hashes) != proven_tile(level + 1, index // TILE_WIDTH)[start : start + HASH_SIZE]:
                 raise BadProof(f"tile {level}/{index} does not lead to the signed root")
         return hashes
 

@@ -206,7 +206,7 @@ class Puller:
             if (participants := self.participants()) is not run.participants:
                 # New records came into force in the meantime; under the write lock no others can.
                 rows = examine(run.entries, log.origin, run.start, participants, self.catalogue, ()).rows
-            end, root = logs.append(tx, log, run.entries)
+            end, root, _ = logs.append(tx, log, run.entries)
             if root != run.root:
                 raise LogStopped(f"the tree of {log.origin} reads back differently from what was proven at size {end}")
             recorded = intake.enter_rows(tx, log, run.start, run.entries, rows, self.catalogue, now, arrivals)

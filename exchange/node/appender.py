@@ -7,23 +7,26 @@ a restart begins from what is on disk (tlog.md section 6, rule 9).
 """
 
 import logging
-import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint, sign_checkpoint
 from exchange.core.keys import PrivateKey
-from exchange.core.statement import MESSAGES_OF_A_SERIES, Statement
-from exchange.errors import ExchangeError, LogStopped, UnknownKey, UnknownSeries
+from exchange.core.merkle import HashReader, prove_inclusion
+from exchange.core.receipt import Receipt, format_receipt
+from exchange.errors import ExchangeError, LogStopped, StorageFailed, UnknownKey
+from exchange.node import references
+from exchange.node.line import Group, Line
 from exchange.store import intake
 from exchange.store import log as logs
 from exchange.store.database import Database, Transaction
 from exchange.store.documents import Arrival
-from exchange.store.query import Filter, submissions
 from exchange.trust.admission import Admitted, Refused, Waiting, admit
 from exchange.trust.participants import Participants
 
@@ -34,25 +37,42 @@ _logger = logging.getLogger("exchange.appender")
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The checkpoint of one commit, with what proves the entries that it added."""
+
+    size: int
+    note: bytes
+    read: HashReader
+
+    def receipt(self, index: int) -> bytes:
+        return format_receipt(Receipt(index, prove_inclusion(index, self.size, self.read), self.note))
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
-    """Where a submission stands; `new` is False where it stood there before."""
+    """Where a submission stands; `new` is False where it stood there before. `head` is None where it did so before this commit."""
 
     id: str
     index: int
     new: bool
+    head: Head | None = None
+
+
+Answer = Recorded | ExchangeError
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A submission that passed the door under these records, with its documents."""
+
     admitted: Admitted
     arrivals: tuple[Arrival, ...]
     participants: Participants
-    outcome: Future[Recorded] = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A submission of this batch at its index."""
+    """A submission of this transaction at its index."""
 
     index: int
     admitted: Admitted
@@ -74,8 +94,9 @@ class Appender:
     ) -> None:
         self._db, self._origin, self._key, self._clock = db, origin, key, clock
         self._participants, self._catalogue = participants, catalogue
-        self._queue: queue.Queue[_Candidate | None] = queue.Queue(MAX_QUEUED)
+        self._line: Line[Candidate, Answer] = Line(MAX_QUEUED)
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
+        self.size = 0  # of the log, as far as this process knows; a guess for the door, and no more
         self.stopped: str | None = None
         self.held: list[Callable[[], str | None]] = []  # each may have a reason to wait, which passes
         self.commits = 0
@@ -86,6 +107,7 @@ class Appender:
             log = logs.log_of(tx, self._origin)
             if log.note is None and self.stopped is None:
                 self._sign(tx, log, 0, log.root)
+        self.size = log.size
         self._thread.start()
 
     def stop(self, why: str) -> None:
@@ -101,7 +123,7 @@ class Appender:
 
     @property
     def waiting(self) -> int:
-        return self._queue.qsize()
+        return len(self._line)
 
     def check(self) -> None:
         """Raises LogStopped where nothing is taken now."""
@@ -111,100 +133,136 @@ class Appender:
 
     def close(self) -> None:
         """Finish what is queued, then end the thread; what comes later is told so and does not wait for ever."""
+        self._line.close()
         if self._thread.is_alive():
-            self._queue.put(None)
             self._thread.join()
-        self.stopped = self.stopped or "it is shutting down"
-        while not self._queue.empty():
-            candidate = self._queue.get()
-            if candidate is not None:
-                candidate.outcome.set_exception(LogStopped(f"this node takes no submissions now: {self.stopped}"))
+        self._turn_away([])
 
     def submit(self, admitted: Admitted, arrivals: tuple[Arrival, ...], participants: Participants) -> Future[Recorded]:
         """Queue a submission that passed the door under `participants`. Raises LogStopped at once where nothing is appended."""
-        self.check()
-        candidate = _Candidate(admitted, arrivals, participants)
-        candidate.outcome.set_running_or_notify_cancel()  # whoever stops waiting does not take it out of the queue
-        try:
-            self._queue.put_nowait(candidate)
-        except queue.Full:
-            raise LogStopped("too many submissions are waiting; try again in a minute") from None
-        return candidate.outcome
+        outcome: Future[Recorded] = _unstoppable()
+
+        def answer(answers: Sequence[Answer]) -> None:
+            [answer] = answers
+            if isinstance(answer, ExchangeError):
+                outcome.set_exception(answer)
+            else:
+                outcome.set_result(answer)
+
+        self._queue((Candidate(admitted, arrivals, participants),), answer)
+        return outcome
+
+    def submit_all(self, candidates: Sequence[Candidate]) -> Future[list[Answer]]:
+        """Queue submissions that go into one transaction: what became of each, in their order. Raises LogStopped, for all of them."""
+        outcome: Future[list[Answer]] = _unstoppable()
+        self._queue(tuple(candidates), outcome.set_result)
+        return outcome
+
+    def _queue(self, candidates: tuple[Candidate, ...], answer: Callable[[list[Answer]], None]) -> None:
+        if self.stopped is not None:
+            raise self._refusal(self.stopped)
+        self._line.join(Group(candidates, answer))
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < MAX_BATCH and not self._queue.empty():
-                candidate = self._queue.get()
-                if candidate is None:
-                    last = True
-                    break
-                batch.append(candidate)
-            self._serve(batch)
-            if last:
-                return
+        groups: list[Group[Candidate, Answer]] = []
+        try:
+            while groups := self._line.take(MAX_BATCH):
+                self._serve(groups)
+        except BaseException as error:
+            self.stop(f"its writer ended ({type(error).__name__}); restart the node")
+            raise
+        finally:  # however this thread ends, nobody waits for it any more
+            self._line.close()
+            self._turn_away(groups)
 
-    def _serve(self, batch: list[_Candidate]) -> None:
-        """Commit a batch and answer it; on any failure of the storage the log stops and everybody is told."""
-        if self.stopped is None:
+    def _serve(self, groups: list[Group[Candidate, Answer]]) -> None:
+        """Commit what they ask for and answer them; on any failure of the storage the log stops and everybody is told."""
+        answers = iter(self._answers([candidate for group in groups for candidate in group.asked]))
+        while groups:
+            group = groups.pop(0)
+            group.answer(list(islice(answers, len(group.asked))))
+
+    def _turn_away(self, groups: list[Group[Candidate, Answer]]) -> None:
+        """Answer these, and those left in the closed line: nobody will do anything for them."""
+        self.stopped = self.stopped or "it is shutting down"
+        while groups or (groups := self._line.take(MAX_BATCH)):
+            group = groups.pop(0)
+            group.answer(self._refusals(group.asked, self.stopped))
+
+    def _answers(self, candidates: list[Candidate]) -> list[Answer]:
+        why = self.refusing
+        if why is None:
             try:
-                answers = self._commit(batch)
+                answers = self._commit(candidates)
+            except StorageFailed as error:  # nothing was written, and nothing is unknown
+                _logger.error("nothing of this batch was recorded: %s", error, exc_info=error.__cause__)
+                return [StorageFailed(str(error)) for _ in candidates]
             except Exception as error:
                 _logger.exception("the commit failed; nothing of this batch was acknowledged")
                 what = str(error) if isinstance(error, ExchangeError) else type(error).__name__
                 self.stop(f"a commit failed ({what}); restart the node, which begins from what is on disk")
             else:
                 self.commits += 1
-                for candidate, answer in zip(batch, answers, strict=True):
-                    if isinstance(answer, ExchangeError):
-                        candidate.outcome.set_exception(answer)
-                    else:
-                        candidate.outcome.set_result(answer)
-                return
-        for candidate in batch:
-            candidate.outcome.set_exception(LogStopped(f"this node takes no submissions now: {self.stopped}"))
+                return answers
+        return self._refusals(candidates, why or self.stopped or "")
 
-    def _commit(self, batch: list[_Candidate]) -> list[Recorded | ExchangeError]:
-        answers: list[Recorded | ExchangeError] = []
+    def _refusals(self, candidates: Sequence[Candidate], why: str) -> list[Answer]:
+        return [self._refusal(why) for _ in candidates]
+
+    def _refusal(self, why: str) -> LogStopped:
+        return LogStopped(f"this node takes no submissions now: {why}")
+
+    def _commit(self, candidates: list[Candidate]) -> list[Answer]:
+        fresh: dict[str, _Placed] = {}
+        head: Head | None = None
         with self._db.write() as tx:
-            log = logs.log_of(tx, self._origin)
-            standing = intake.standing(tx, log, {bytes.fromhex(candidate.admitted.id) for candidate in batch})
-            fresh: dict[str, _Placed] = {}
-            for candidate in batch:
-                try:
-                    answers.append(self._place(tx, log, candidate, standing, fresh))
-                except ExchangeError as error:
-                    answers.append(error)
+            try:
+                log = logs.log_of(tx, self._origin)
+                answers = self._place(tx, log, candidates, fresh)
+            except Exception as error:
+                raise StorageFailed("the database could not be read") from error
             if fresh:
                 judged = [(placed.admitted.envelope, placed.admitted) for placed in fresh.values()]
                 arrivals = [arrival for placed in fresh.values() for arrival in placed.arrivals]
-                size, root = logs.append(tx, log, [envelope for envelope, _ in judged])
-                intake.enter(tx, log, log.size, judged, self._catalogue, self._clock(), arrivals)
-                self._sign(tx, log, size, root)
+                size, root, read = logs.append(tx, log, [envelope for envelope, _ in judged])
+                intake.enter(tx, log, log.size, judged, self._catalogue, self._clock(), arrivals, first={})
+                head = Head(size, self._sign(tx, log, size, root), read)
         # This was the commit point. A crash before it: nobody was answered, no signature left the process, and the
         # submitter sends again. A crash after it: entry, documents and checkpoint are there, and sending again finds them.
-        return answers
+        if head is None:
+            return answers
+        self.size = head.size
+        return [
+            replace(answer, head=head) if isinstance(answer, Recorded) and answer.id in fresh else answer
+            for answer in answers
+        ]
 
     def _place(
-        self,
-        tx: Transaction,
-        log: logs.LogState,
-        candidate: _Candidate,
-        standing: Mapping[bytes, int],
-        fresh: dict[str, _Placed],
-    ) -> Recorded:
-        """Give the submission its index, after the checks that need the log itself. What stands already keeps its place."""
-        ident = candidate.admitted.id
-        stands = fresh[ident].index if ident in fresh else standing.get(bytes.fromhex(ident))
-        if stands is not None:
-            return Recorded(ident, stands, new=False)
-        index = log.size + len(fresh)
-        admitted = self._still_admitted(candidate, index)
-        _check_references(tx, admitted.statement, fresh)
-        fresh[ident] = _Placed(index, admitted, candidate.arrivals)
-        return Recorded(ident, index, new=True)
+        self, tx: Transaction, log: logs.LogState, candidates: Sequence[Candidate], fresh: dict[str, _Placed]
+    ) -> list[Answer]:
+        """Give each submission its index, after the checks that need the log itself. What stands already keeps its place."""
+        standing = intake.standing(tx, log, {bytes.fromhex(candidate.admitted.id) for candidate in candidates})
+        known = references.known(tx, (candidate.admitted.statement for candidate in candidates))
+        answers: list[Answer] = []
+        for candidate in candidates:
+            ident = candidate.admitted.id
+            index = fresh[ident].index if ident in fresh else standing.get(bytes.fromhex(ident))
+            if index is not None:
+                answers.append(Recorded(ident, index, new=False))
+                continue
+            index = log.size + len(fresh)
+            try:
+                admitted = self._still_admitted(candidate, index)
+                references.check(admitted.statement, known)
+            except ExchangeError as error:
+                answers.append(error)
+                continue
+            fresh[ident] = _Placed(index, admitted, candidate.arrivals)
+            known[ident] = references.brief(admitted.statement)
+            answers.append(Recorded(ident, index, new=True))
+        return answers
 
-    def _still_admitted(self, candidate: _Candidate, index: int) -> Admitted:
+    def _still_admitted(self, candidate: Candidate, index: int) -> Admitted:
         """The door's verdict at the index that the submission really gets, under the records that hold now."""
         admitted, now = candidate.admitted, self._participants()
         if (
@@ -215,11 +273,19 @@ class Appender:
             return admitted
         return admitted_or_raise(admitted.envelope, self._origin, index, now)
 
-    def _sign(self, tx: Transaction, log: logs.LogState, size: int, root: bytes) -> None:
+    def _sign(self, tx: Transaction, log: logs.LogState, size: int, root: bytes) -> bytes:
         """Sign inside the transaction: the note becomes durable with the tree it speaks of, or neither does."""
         note = sign_checkpoint(Checkpoint(self._origin, size, root), self._key)
         logs.keep_checkpoint(tx, log, size, root, note, self._clock())
         logs.advance(tx, log, size)
+        return note
+
+
+def _unstoppable() -> Future[Any]:
+    """Whoever stops waiting does not take it out of the queue."""
+    outcome: Future[Any] = Future()
+    outcome.set_running_or_notify_cancel()
+    return outcome
 
 
 def admitted_or_raise(envelope: bytes, origin: str, index: int, participants: Participants) -> Admitted:
@@ -231,33 +297,3 @@ def admitted_or_raise(envelope: bytes, origin: str, index: int, participants: Pa
             raise error
         case Waiting(keyids=keyids):
             raise UnknownKey("the record of this State does not hold the key " + ", ".join(keyids))
-
-
-def _check_references(tx: Transaction, statement: Statement, fresh: Mapping[str, _Placed]) -> None:
-    """At its own State's door: a series continues one of this log, of the same form and status; no reference crosses statuses."""
-    if statement.message in MESSAGES_OF_A_SERIES or statement.return_ == "nothing new":
-        first = _known(tx, statement.series or "", fresh)
-        if first is None or first[0] != statement.participant or first[3] is not None:
-            raise UnknownSeries(f"the series {statement.series} does not begin in this log", pointer="/series")
-        if first[1] != statement.form.code:
-            raise UnknownSeries(
-                f"the series {statement.series} is one of {first[1]}, not {statement.form.code}", pointer="/series"
-            )
-    named = [reference.id for reference in statement.references] + ([statement.series] if statement.series else [])
-    for ident in named:
-        other = _known(tx, ident, fresh)
-        if other is not None and other[2] != statement.status:
-            raise UnknownSeries(
-                f"{ident} has the status {other[2]!r}; a submission of status {statement.status!r} cannot refer to it",
-                pointer="/references",
-            )
-
-
-def _known(tx: Transaction, ident: str, fresh: Mapping[str, _Placed]) -> tuple[str, str, str, str | None] | None:
-    """(participant, form code, status, series or None where it begins one) of a submission in the registry or in this batch."""
-    if ident in fresh:
-        statement = fresh[ident].admitted.statement
-        return statement.participant, statement.form.code, statement.status, statement.series
-    for state in submissions(tx, Filter(id=ident), limit=1):
-        return state.participant, state.form, state.status, None if state.series == state.id else state.series
-    return None

@@ -1,5 +1,7 @@
 """The evidence pack of a submission, out of what this node holds: envelope, documents with openings, receipt, records."""
 
+from collections.abc import Collection
+
 from exchange.core.document import Document
 from exchange.core.pack import MAX_PACK, Pack, format_pack
 from exchange.core.receipt import Receipt, format_receipt
@@ -16,6 +18,13 @@ def receipt_of(node: Node, ident: str) -> Receipt:
     with node.db.read() as tx:
         position = registry.position_of(tx, ident)
         return logs.receipt(tx, logs.log_of(tx, position.origin), position.index)
+
+
+def receipts_of(node: Node, indexes: Collection[int]) -> dict[int, bytes]:
+    """The first receipt of each of these entries of one's own log, by index."""
+    with node.db.read() as tx:
+        found = logs.receipts(tx, logs.log_of(tx, node.origin), indexes)
+        return {receipt.index: format_receipt(receipt) for receipt in found}
 
 
 def pack_of(node: Node, ident: str) -> bytes:

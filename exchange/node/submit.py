@@ -7,16 +7,16 @@ responsibility, is here: the clock, the form, and every document.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from exchange.core.document import SMALL_DOCUMENT
-from exchange.core.dsse import parse_envelope
+from exchange.core.document import SMALL_DOCUMENT, Document
 from exchange.core.form import judge
-from exchange.core.statement import DocumentRef, Statement, submission_id
-from exchange.errors import ClockOff, DocumentsMissing, DoesNotFit, UnknownForm, WrongCommitment
-from exchange.node.appender import Recorded, admitted_or_raise
+from exchange.core.statement import DocumentRef, Statement
+from exchange.errors import ClockOff, DocumentsMissing, DoesNotFit, ExchangeError, UnknownForm, WrongCommitment
+from exchange.node.appender import Candidate, Recorded, admitted_or_raise
 from exchange.node.node import Node
 from exchange.store import intake
 from exchange.store import log as logs
 from exchange.store.documents import Arrival
+from exchange.store.rows import id_of
 from exchange.trust.admission import Admitted
 from exchange.trust.participants import Participants
 
@@ -28,23 +28,29 @@ JSON = "application/json"
 class Submission:
     """One submission at the door. The envelope is judged on arrival, then the documents in the statement's order, then all is recorded."""
 
-    def __init__(self, node: Node, envelope: bytes) -> None:
-        """1. The door that every node has. 2. The clock. 3. The form. Raises what is held against the envelope."""
+    def __init__(self, node: Node, envelope: bytes, stands: int | None = None) -> None:
+        """1. The door that every node has. 2. The clock. 3. The form. Raises what is held against the envelope.
+
+        What `stands` already, at that index, is judged there: its key may have ended since. It is answered again, however late.
+        """
         self._node = node
         self.participants: Participants = node.participants
-        with node.db.read() as tx:
-            log = logs.log_of(tx, node.origin)
-            ident = bytes.fromhex(submission_id(parse_envelope(envelope).payload))
-            index = intake.standing(tx, log, {ident}).get(ident)
-        # What stands already is judged where it stands: its key may have ended since.
-        position = log.size if index is None else index
+        # The place of a new one is known for sure only when it is given; the appender asks the door again where it matters.
+        position = node.appender.size if stands is None else stands
         self.admitted: Admitted = admitted_or_raise(envelope, node.origin, position, self.participants)  # 1
-        self.recorded = None if index is None else Recorded(self.admitted.id, index, new=False)
+        self.recorded = None if stands is None else Recorded(self.admitted.id, stands, new=False)
         self.statement: Statement = self.admitted.statement
-        if self.recorded is None:  # what stands already is answered again, however late
-            node.appender.check()
+        if stands is None:
             self._check_clock()  # 2
             self._check_form()  # 3
+
+    @classmethod
+    def arriving(cls, node: Node, envelope: bytes) -> "Submission":
+        """The same, where the documents are still to come: those of what stands already, or cannot be taken now, are not read."""
+        submission = cls(node, envelope, *standing(node, [envelope]))
+        if submission.recorded is None:
+            node.appender.check()
+        return submission
 
     def _check_clock(self) -> None:
         now, issued = self._node.clock(), self.statement.issued_time
@@ -112,3 +118,30 @@ class Submission:
             if errors:
                 detail = "; ".join(f"{error.pointer or '/'}: {error.detail}" for error in errors[:5])
                 raise DoesNotFit(f"{ref.slot} does not fit {form.code}: {detail}", pointer=errors[0].pointer)
+
+
+def whole(node: Node, envelope: bytes, documents: Sequence[Document]) -> Candidate:
+    """A submission that came with its small documents, checked in full. Whether it stands already is told when it is recorded."""
+    submission = Submission(node, envelope)
+    arrivals = tuple([Arrival.small(one.slot, one.name, one.opening, one.content) for one in documents])
+    submission.check(arrivals)
+    return Candidate(submission.admitted, arrivals, submission.participants)
+
+
+def recorded_before(node: Node, envelopes: Sequence[bytes]) -> list[Recorded | None]:
+    """Where these submissions stand already; None for one that does not, or is not the State's word where it does: a forgery."""
+    found: list[Recorded | None] = []
+    for envelope, index in zip(envelopes, standing(node, envelopes), strict=True):
+        try:
+            found.append(None if index is None else Submission(node, envelope, index).recorded)
+        except ExchangeError:
+            found.append(None)
+    return found
+
+
+def standing(node: Node, envelopes: Sequence[bytes]) -> list[int | None]:
+    """The index at which the statement in each of these envelopes stands in this log already, whoever signed it."""
+    idents = [id_of(envelope) for envelope in envelopes]
+    with node.db.read() as tx:
+        found = intake.standing(tx, logs.log_of(tx, node.origin), {ident for ident in idents if ident is not None})
+    return [None if ident is None else found.get(ident) for ident in idents]

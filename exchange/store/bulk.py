@@ -1,10 +1,12 @@
-"""Many rows at once, by the driver's own fastest way: executemany on SQLite, binary COPY on PostgreSQL.
+"""Statements by the driver's own fastest way, on either engine; many rows at once.
 
-One statement a row through a query builder costs more than checking the row's signature; these do not.
+One statement through a query builder costs more than checking a row's signature; these do not. On SQLite a statement carries many
+rows: the driver lets go of the interpreter for each, and beside a busy thread it is the waiting to get it back that costs.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Table
@@ -14,25 +16,68 @@ from exchange.store.database import Transaction
 from exchange.store.shortkey import shortkey
 
 IN_ONE_QUESTION = 1_000  # values of an IN list
+IN_ONE_INSERT = 64  # rows; fewer go in halves of it, so that few statements are ever prepared
 
 
-def insert_rows(tx: Transaction, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def fetch(tx: Transaction, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The rows that a statement of our own gives; `?` stands for a value."""
+    cursor = tx.connection.cursor()
+    try:
+        cursor.execute(_spelt(tx, statement), values)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
+
+
+def run(tx: Transaction, statement: str, *rows: Sequence[Any]) -> None:
+    """Do what a statement of our own says, once with each of these rows of values."""
+    cursor = tx.connection.cursor()
+    try:
+        if len(rows) == 1:
+            cursor.execute(_spelt(tx, statement), rows[0])
+        else:
+            cursor.executemany(_spelt(tx, statement), rows)
+    finally:
+        cursor.close()
+
+
+def _spelt(tx: Transaction, statement: str) -> str:
+    return statement if tx.dialect.name == "sqlite" else statement.replace("?", "%s")
+
+
+def insert_rows(tx: Transaction, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
     """Insert `rows`, each with the values of the columns `names` in that order."""
     if not rows:
         return
-    columns = ", ".join(f'"{name}"' for name in names)
+    into, marks, types = _insertion(table, names)
     cursor = tx.connection.cursor()
     try:
         if tx.dialect.name == "sqlite":
-            marks = ", ".join("?" * len(names))
-            cursor.executemany(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', rows)  # noqa: S608 - our own names
+            at, size = 0, IN_ONE_INSERT
+            while at < len(rows):
+                while size > len(rows) - at:
+                    size //= 2
+                several = ", ".join([marks] * size)
+                cursor.execute(f"INSERT INTO {into} VALUES {several}", [*chain.from_iterable(rows[at : at + size])])  # noqa: S608 - our own names
+                at += size
             return
-        with cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)') as copy:
-            copy.set_types([_TYPES[str(table.c[name].type)] for name in names])
+        with cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(types)
             for row in rows:
                 copy.write_row(row)
     finally:
         cursor.close()
+
+
+@cache
+def _insertion(table: Table, names: tuple[str, ...]) -> tuple[str, str, list[str]]:
+    """(table and columns, marks of a row, types of the columns for COPY)."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    return (
+        f'"{table.name}" ({columns})',
+        f"({', '.join('?' * len(names))})",
+        [_TYPES[str(table.c[name].type)] for name in names],
+    )
 
 
 _TYPES = {"INTEGER": "int4", "BIGINT": "int8", "VARCHAR": "varchar", "BLOB": "bytea", "BOOLEAN": "bool"}

@@ -20,7 +20,7 @@ from exchange.core.jsonfields import is_digest
 from exchange.errors import Malformed, NotFound, StorageFailed, TooLarge
 from exchange.files import fsync, make_folder
 from exchange.store import tables
-from exchange.store.bulk import among, insert_rows
+from exchange.store.bulk import among, fetch, insert_rows
 from exchange.store.database import Transaction
 from exchange.store.shortkey import shortkey
 
@@ -172,7 +172,7 @@ def hold(tx: Transaction, arrivals: Sequence[Arrival]) -> tuple[dict[str, Kept],
     fresh = {arrival.commitment: arrival for arrival in arrivals if arrival.commitment not in found}
     turn_away([arrival for arrival in arrivals if fresh.get(arrival.commitment) is not arrival])
     if fresh:
-        number = (tx.execute(select(func.max(tables.DOCUMENT.c.id))).scalar() or 0) + 1  # the write lock is ours
+        number = (fetch(tx, "SELECT max(id) FROM document")[0][0] or 0) + 1  # the write lock is ours
         rows, openings = [], []
         for number, (commitment, arrival) in enumerate(fresh.items(), number):  # noqa: B020 - it goes on counting
             if arrival.incoming is not None:

@@ -32,14 +32,16 @@ def enter(
     catalogue: Catalogue,
     now: datetime,
     arrivals: Sequence[Arrival] = (),
+    first: dict[bytes, int] | None = None,
 ) -> list[Decision]:
     """Store entries `start`.. with their verdicts and the documents that came with them, and register those admitted.
 
     Returns the verdicts as they were recorded: the door sees one entry, and here it may turn out to be a second copy.
+    `first` is what `standing` says of these entries, where it was asked in this transaction before.
     """
     bodies = {arrival.commitment: arrival.content for arrival in arrivals}
     rows = [rows_of(entry, verdict, catalogue, bodies) for entry, verdict in judged]
-    return enter_rows(tx, log, start, [entry for entry, _ in judged], rows, catalogue, now, arrivals)
+    return enter_rows(tx, log, start, [entry for entry, _ in judged], rows, catalogue, now, arrivals, first)
 
 
 def enter_rows(
@@ -51,9 +53,11 @@ def enter_rows(
     catalogue: Catalogue,
     now: datetime,
     arrivals: Sequence[Arrival],
+    first: dict[bytes, int] | None = None,
 ) -> list[Decision]:
     """The same, where another process of this node worked out what each entry becomes."""
-    first = standing(tx, log, {row.id for row in rows if row.id is not None})
+    if first is None:
+        first = standing(tx, log, {row.id for row in rows if row.id is not None})
     recorded: list[Decision] = []
     stored: list[Columns] = []
     admitted: list[tuple[int, bytes, EntryRows]] = []

@@ -4,30 +4,23 @@
 signed root: a flipped bit on disk must stop the signing, not be signed (tlog.md section 6, step 3).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import func, select, update
 
 from exchange.core.checkpoint import Checkpoint
-from exchange.core.merkle import (
-    EMPTY_ROOT,
-    HASH_SIZE,
-    Frontier,
-    HashReader,
-    leaf_hash,
-    prove_inclusion,
-    root_of,
-    tree_root,
-)
+from exchange.core.merkle import EMPTY_ROOT, Frontier, HashReader, grow, leaf_hash, prove_inclusion, tree_root
 from exchange.core.receipt import Receipt
 from exchange.core.tiles import TILE_HEIGHT, TILE_WIDTH, TilePath, format_bundle, tile_reader, width_at
 from exchange.errors import LogStopped, NotFound
-from exchange.store import tables
+from exchange.store import tables, tiles
+from exchange.store.bulk import fetch, run
 from exchange.store.database import Database, Transaction
 from exchange.store.restored import mark_ahead
-from exchange.store.upsert import keep, put
+from exchange.store.upsert import keep
 
 MAX_PROMISED = 16  # checkpoints of one log that are kept without their entries
 
@@ -53,41 +46,27 @@ class LogState:
         return Checkpoint(self.origin, self.size, self.root)
 
 
-_COLUMNS = (
-    tables.LOG.c.id,
-    tables.LOG.c.origin,
-    tables.LOG.c.participant,
-    tables.LOG.c.ordinal,
-    tables.LOG.c.vkey,
-    tables.LOG.c.own,
-    tables.LOG.c.size,
-    tables.LOG.c.stored,
-    tables.CHECKPOINT.c.root,
-    tables.CHECKPOINT.c.note,
-    tables.LOG.c.halted,
+_HEADS = (
+    "SELECT l.id, l.origin, l.participant, l.ordinal, l.vkey, l.own, l.size, l.stored, c.root, c.note, l.halted"
+    " FROM log l LEFT JOIN checkpoint c ON c.log_id = l.id AND c.size = l.size"
 )
 
 
-def _states(tx: Transaction, *where: ColumnElement[bool]) -> list[LogState]:
-    heads = (tables.CHECKPOINT.c.log_id == tables.LOG.c.id) & (tables.CHECKPOINT.c.size == tables.LOG.c.size)
-    query = select(*_COLUMNS).select_from(tables.LOG).outerjoin(tables.CHECKPOINT, heads).where(*where)
-    states = []
-    for row in tx.execute(query.order_by(tables.LOG.c.participant, tables.LOG.c.ordinal)):
-        values = dict(zip(LogState.__slots__, row, strict=True))
-        values["root"] = values["root"] if values["root"] is not None else EMPTY_ROOT
-        states.append(LogState(**values))
-    return states
+def _state(row: Sequence[Any]) -> LogState:
+    ident, origin, participant, ordinal, vkey, own, size, stored, root, note, halted = row
+    root = EMPTY_ROOT if root is None else root
+    return LogState(ident, origin, participant, ordinal, vkey, bool(own), size, stored, root, note, halted)
 
 
 def all_logs(tx: Transaction) -> list[LogState]:
     """Every log known here, by participant and then in the order in which the participant kept them."""
-    return _states(tx)
+    return [_state(row) for row in fetch(tx, f"{_HEADS} ORDER BY l.participant, l.ordinal")]
 
 
 def log_of(tx: Transaction, origin: str) -> LogState:
     """The log of that origin. Raises NotFound."""
-    for state in _states(tx, tables.LOG.c.origin == origin):
-        return state
+    for row in fetch(tx, f"{_HEADS} WHERE l.origin = ?", [origin]):
+        return _state(row)
     raise NotFound(f"no log of the origin {origin!r} is known here")
 
 
@@ -116,74 +95,46 @@ def halt(tx: Transaction, log: LogState, why: str) -> None:
     tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id).values(halted=why))
 
 
-def append(tx: Transaction, log: LogState, entries: Sequence[bytes]) -> tuple[int, bytes]:
-    """Hash `entries` into the tiles behind what is stored; returns (size, root) computed from what was read back.
+class Appended(NamedTuple):
+    """The tree behind an append; `read` gives the subtrees that proofs of the new entries are made of."""
+
+    size: int
+    root: bytes
+    read: HashReader
+
+
+def append(tx: Transaction, log: LogState, entries: Sequence[bytes]) -> Appended:
+    """Hash `entries` into the tiles behind what is stored; the root is computed from what was read back.
 
     The entry rows themselves are written by `intake.enter` in the same transaction. Raises LogStopped where the
     stored tiles no longer lead to the last signed root.
     """
-    frontier = Frontier.from_reader(log.stored, reader(tx, log, log.stored))
+    edge = tiles.edge(tx, log.id, log.stored)
+    frontier = Frontier.from_reader(log.stored, tile_reader(log.stored, edge))
     if log.stored == log.size and frontier.root() != log.root:
         raise LogStopped(f"the stored tree of {log.origin} no longer leads to its signed root at size {log.size}")
     leaves = [leaf_hash(entry) for entry in entries]
-    for leaf in leaves:
-        frontier.append(leaf)
-    _extend(tx, log.id, log.stored, leaves)
+    read = grow(frontier, leaves)
+    tiles.extend(tx, log.id, log.stored, leaves, edge)
     size = log.stored + len(entries)
-    root = tree_root(size, reader(tx, log, size))
+    root = tree_root(size, tile_reader(size, tiles.edge(tx, log.id, size)))
     if root != frontier.root():
         raise LogStopped(f"the tree of {log.origin} reads back differently from what was written at size {size}")
-    tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id).values(stored=size))
-    return size, root
-
-
-def _extend(tx: Transaction, log_id: int, start: int, hashes: list[bytes]) -> None:
-    """Write `hashes` as nodes `start`.. of level 0; each tile that becomes full gives one node to the level above."""
-    level = 0
-    while hashes:
-        above: list[bytes] = []
-        for index in range(start // TILE_WIDTH, (start + len(hashes) - 1) // TILE_WIDTH + 1):
-            low = max(index * TILE_WIDTH, start)
-            fresh = hashes[low - start : (index + 1) * TILE_WIDTH - start]
-            old = _tile(tx, log_id, level, index, low - index * TILE_WIDTH) if low > index * TILE_WIDTH else b""
-            whole = old + b"".join(fresh)
-            row = {"log_id": log_id, "level": level, "index": index, "hashes": whole}
-            put(tx, tables.TILE, row)
-            if len(whole) == TILE_WIDTH * HASH_SIZE:
-                above.append(root_of([whole[at : at + HASH_SIZE] for at in range(0, len(whole), HASH_SIZE)]))
-        start, hashes, level = start // TILE_WIDTH, above, level + 1
-
-
-def _tile(tx: Transaction, log_id: int, level: int, index: int, width: int) -> bytes:
-    hashes = _stored_tile(tx, log_id, level, index)
-    if hashes is None or len(hashes) < width * HASH_SIZE:
-        raise NotFound(f"tile {level}/{index} is not {width} hashes wide here")
-    return hashes[: width * HASH_SIZE]
-
-
-def _stored_tile(tx: Transaction, log_id: int, level: int, index: int) -> bytes | None:
-    where = (tables.TILE.c.log_id == log_id, tables.TILE.c.level == level, tables.TILE.c.index == index)
-    hashes: bytes | None = tx.execute(select(tables.TILE.c.hashes).where(*where)).scalar()
-    return hashes
+    run(tx, "UPDATE log SET stored = ? WHERE id = ?", (size, log.id))
+    return Appended(size, root, read)
 
 
 def reader(tx: Transaction, log: LogState, size: int) -> HashReader:
     """The stored tree at `size`, for roots and proofs."""
-
-    def fetch(path: TilePath) -> bytes:
-        assert path.level is not None  # noqa: S101 - the reader asks for hash tiles only
-        return _tile(tx, log.id, path.level, path.index, path.width)
-
-    return tile_reader(size, fetch)
+    return tile_reader(size, lambda path: tiles.read(tx, log.id, path))
 
 
 def keep_checkpoint(tx: Transaction, log: LogState, size: int, root: bytes, note: bytes, seen: datetime) -> None:
     """Keep a signed checkpoint; the table refuses a second one of the same size. Seen again, it is nothing new."""
-    row = {"log_id": log.id, "size": size, "root": root, "note": note, "seen": seen.isoformat()}
-    if log.own:
-        tx.execute(insert(tables.CHECKPOINT).values(row))
-    else:
-        keep(tx, tables.CHECKPOINT, row)
+    run(tx, _KEEP if log.own else f"{_KEEP} ON CONFLICT DO NOTHING", (log.id, size, root, note, seen.isoformat()))
+
+
+_KEEP = "INSERT INTO checkpoint (log_id, size, root, note, seen) VALUES (?, ?, ?, ?, ?)"
 
 
 def kept_checkpoint(tx: Transaction, log: LogState, size: int) -> tuple[bytes, bytes] | None:
@@ -222,7 +173,7 @@ def promise(tx: Transaction, log: LogState, signed: Signed, seen: datetime) -> N
 
 def advance(tx: Transaction, log: LogState, size: int) -> None:
     """Make the kept checkpoint of `size` the head. All its entries must be stored."""
-    tx.execute(update(tables.LOG).where(tables.LOG.c.id == log.id, tables.LOG.c.stored >= size).values(size=size))
+    run(tx, "UPDATE log SET size = ? WHERE id = ? AND stored >= ?", (size, log.id, size))
 
 
 def rebuild(tx: Transaction, log: LogState) -> bytes:
@@ -252,7 +203,7 @@ def rebuild(tx: Transaction, log: LogState) -> bytes:
 
 
 def _same_tile(tx: Transaction, log: LogState, tile: tuple[int, int], hashes: list[bytes]) -> None:
-    if _stored_tile(tx, log.id, *tile) != b"".join(hashes):
+    if tiles.stored(tx, log.id, *tile) != b"".join(hashes):
         raise LogStopped(f"tile {tile[0]}/{tile[1]} of {log.origin} is not that of its entries")
 
 
@@ -270,20 +221,23 @@ def entries(tx: Transaction, log: LogState, start: int, end: int) -> Iterator[by
 
 def receipt(tx: Transaction, log: LogState, index: int) -> Receipt:
     """The receipt under the first checkpoint kept here that covers the entry: the same bytes each time it is asked for."""
-    where = (
-        tables.CHECKPOINT.c.log_id == log.id,
-        tables.CHECKPOINT.c.size > index,
-        tables.CHECKPOINT.c.size <= log.size,
-    )
-    row = tx.execute(
-        select(tables.CHECKPOINT.c.size, tables.CHECKPOINT.c.note)
-        .where(*where)
-        .order_by(tables.CHECKPOINT.c.size)
-        .limit(1)
-    ).first()
-    if row is None:
-        raise NotFound(f"no checkpoint kept here covers entry {index} of {log.origin} yet")
-    return Receipt(index, prove_inclusion(index, row.size, reader(tx, log, row.size)), bytes(row.note))
+    return next(receipts(tx, log, [index]))
+
+
+def receipts(tx: Transaction, log: LogState, indexes: Collection[int]) -> Iterator[Receipt]:
+    """The receipts of these entries, in the order of the log. Raises NotFound."""
+    size, note, read = 0, b"", reader(tx, log, 0)
+    for index in sorted(set(indexes)):
+        if index >= size:  # else the checkpoint that covers the one before is also the first to cover this one
+            found = fetch(tx, _COVERING, (log.id, index, log.size))
+            if not found:
+                raise NotFound(f"no checkpoint kept here covers entry {index} of {log.origin} yet")
+            size, note = found[0]
+            read = reader(tx, log, size)
+        yield Receipt(index, prove_inclusion(index, size, read), bytes(note))
+
+
+_COVERING = "SELECT size, note FROM checkpoint WHERE log_id = ? AND size > ? AND size <= ? ORDER BY size LIMIT 1"
 
 
 def verdicts(tx: Transaction) -> dict[int, dict[str, int]]:
@@ -322,6 +276,6 @@ class StoredLog:
             if level * TILE_HEIGHT >= 64 or path.width > width_at(level, path.index, log.size):
                 raise NotFound(f"{self._origin} has no such tile at size {log.size}")
             if path.level is not None:
-                return _tile(tx, log.id, path.level, path.index, path.width)
+                return tiles.read(tx, log.id, path)
             start = path.index * TILE_WIDTH
             return format_bundle(list(entries(tx, log, start, start + path.width)))

@@ -1,7 +1,9 @@
 """The registry as values: what was admitted, and what was not, with the reason. How it fills is in intake.py."""
 
 import calendar
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, select
 
@@ -9,6 +11,7 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.statement import submission_id
 from exchange.errors import Malformed, NotFound
 from exchange.store import tables
+from exchange.store.bulk import by_digest
 from exchange.store.database import Transaction
 from exchange.store.log import LogState
 from exchange.store.shortkey import shortkey
@@ -90,6 +93,24 @@ def position_of(tx: Transaction, ident: str) -> Position:
     if row is None:
         raise NotFound("no submission with this id is in the registry of this node")
     return Position(row[0], row[1], bytes(row[2]))
+
+
+class Brief(NamedTuple):
+    """What those who refer to a submission have to know of it; `series` is None where it begins one."""
+
+    participant: str
+    form: str
+    status: str
+    series: str | None
+
+
+def briefs(tx: Transaction, idents: Collection[str]) -> dict[str, Brief]:
+    """Those of these submissions that are in the registry."""
+    found = {}
+    rows = by_digest(tx, {bytes.fromhex(ident) for ident in idents}, ("participant", "form", "status", "series"))
+    for ident, participant, form, status, series in rows:
+        found[ident.hex()] = Brief(participant, form, status, None if series is None else bytes(series).hex())
+    return found
 
 
 def is_submission(ident: str) -> tuple[ColumnElement[bool], ...]:

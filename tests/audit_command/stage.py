@@ -250,7 +250,7 @@ class Filler:
         arrivals = [self._arrival(one) for _, documents in pieces for one in documents]
         with self._db.write() as tx:
             log = logs.log_of(tx, origin)
-            size, root = logs.append(tx, log, entries)
+            size, root, _ = logs.append(tx, log, entries)
             documents.hold(tx, arrivals)  # those of refused entries too: nobody asks for them, and an auditor sees them
             intake.enter(tx, log, start, judged, CATALOGUE, NOW)
             if key is not None:

@@ -125,6 +125,8 @@ def test_receipts_and_their_paths_are_bounded() -> None:
 def test_nothing_is_formatted_that_does_not_read_back() -> None:
     for receipt in (
         Receipt(-1, RECEIPT.proof, RECEIPT.checkpoint),
+        Receipt(2**63, RECEIPT.proof, RECEIPT.checkpoint),
+        Receipt(5, (bytes(HASH_SIZE),) * (MAX_PROOF + 1), RECEIPT.checkpoint),
         Receipt(5, (b"short",), RECEIPT.checkpoint),
         Receipt(5, RECEIPT.proof, b"no note"),
         Receipt(5, RECEIPT.proof, RECEIPT.checkpoint, b""),

@@ -2,18 +2,21 @@
 
     python -m tests.crash.node_that_dies DIR --moment "after the commit" --seed 7
 
-Nothing of the application is replaced: SQLAlchemy's own events tell when it is time. The seed says which of the coming
-appends is the last, and for the moments that are left to chance, when exactly.
+Nothing of the application is replaced: the driver's statements and SQLAlchemy's events tell when it is time. The seed says which of the
+coming appends is the last, and for the moments that are left to chance, when exactly.
 """
 
 import argparse
 import os
 import random
+import re
 import signal
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -27,7 +30,8 @@ ANY = "at any moment"
 MOMENTS = (BEFORE, AFTER, BETWEEN, WITHIN, ANY)
 
 MAX_APPENDS = 8  # transactions that append, until it is the last
-STATEMENTS = 6  # of such a transaction behind its first row
+STATEMENTS = 10  # of such a transaction behind its first entry
+_ENTRIES = re.compile(r'(?:INSERT INTO|COPY) "entry"')
 SOON = (0.001, 0.01, 0.1)  # seconds: within the transaction, around its end, some transactions later
 
 
@@ -54,15 +58,37 @@ class Sentence:
         self._appending = False
 
     def execute(self) -> None:
+        event.listen(Engine, "connect", self._watch)
         event.listen(Engine, "begin", self._on_begin)
-        event.listen(Engine, "before_cursor_execute", self._on_statement)
         event.listen(Engine, "commit", self._on_commit)
         event.listen(Engine, "checkin", self._on_checkin)
 
-    def _on_statement(self, _conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def _watch(self, connection: Any, _record: Any) -> None:
+        """Hear every statement, also those that go past SQLAlchemy."""
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(self._on_statement)
+            return
+        hear = self._on_statement
+
+        class Heard(psycopg.Cursor[Any]):
+            def execute(self, query: Any, *args: Any, **named: Any) -> Any:
+                hear(str(query))
+                return super().execute(query, *args, **named)
+
+            def executemany(self, query: Any, *args: Any, **named: Any) -> None:
+                hear(str(query))
+                super().executemany(query, *args, **named)
+
+            def copy(self, statement: Any, *args: Any, **named: Any) -> Any:
+                hear(str(statement))
+                return super().copy(statement, *args, **named)
+
+        connection.cursor_factory = Heard
+
+    def _on_statement(self, statement: str) -> None:
         if not _on_the_writing_thread():
             return
-        if statement.startswith("INSERT INTO tile") and not self._appending:
+        if _ENTRIES.match(statement) and not self._appending:
             self._appending = True
             if self.moment != BETWEEN:
                 self._left -= 1

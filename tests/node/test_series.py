@@ -51,7 +51,7 @@ def force(node: WorldNode, form: str = "POC-02", **named: Any) -> str:
     with core.db.write() as tx:
         log = logs.log_of(tx, core.origin)
         admitted = admitted_or_raise(parcel.envelope, core.origin, log.size, core.participants)
-        size, root = logs.append(tx, log, [parcel.envelope])
+        size, root, _ = logs.append(tx, log, [parcel.envelope])
         came = [Arrival.small(one.slot, one.name, one.opening, one.content) for one in parcel.documents]
         intake.enter(tx, log, log.size, [(parcel.envelope, admitted)], core.catalogue, node.world.now, came)
         note = sign_checkpoint(Checkpoint(core.origin, size, root), key)

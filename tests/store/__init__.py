@@ -46,7 +46,7 @@ class Books:
         with self.db.write() as tx:
             log = logs.log_of(tx, origin)
             judged = [(entry, admit(entry, origin, log.size + n, self.participants)) for n, entry in enumerate(entries)]
-            size, root = logs.append(tx, log, entries)
+            size, root, _ = logs.append(tx, log, entries)
             intake.enter(tx, log, log.size, judged, self.catalogue, NOW, documents)
             note = sign_checkpoint(Checkpoint(origin, size, root), key_named(f"{code} log"))
             logs.keep_checkpoint(tx, log, size, root, note, NOW)
