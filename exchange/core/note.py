@@ -117,21 +117,36 @@ def parse_note(data: bytes) -> Note:
         raise Malformed("a note has no control character but the newline")
     # The text itself may hold empty lines: cutting at the first one would let others choose what was signed.
     text, separator, block = data.rpartition(b"\n\n")
-    if not separator or not block.endswith(b"\n"):
+    if not separator:
         raise Malformed("expected a text, an empty line and signature lines, each ending in a newline")
     try:
         text.decode()
+    except UnicodeDecodeError:
+        raise Malformed("expected a note in UTF-8") from None
+    return Note(text + b"\n", parse_lines(block))
+
+
+def parse_lines(block: bytes) -> tuple[NoteSignature, ...]:
+    """Signature lines by themselves, as they stand under a note and as a witness answers them."""
+    if len(block) > MAX_NOTE:
+        raise TooLarge(f"expected signature lines of at most {MAX_NOTE} bytes, got {len(block)}")
+    if not block.endswith(b"\n") or _CONTROL.search(block):
+        raise Malformed("expected signature lines, each ending in a newline")
+    try:
         lines = block[:-1].decode().split("\n")  # splitlines() would also cut at U+2028 and U+0085
     except UnicodeDecodeError:
         raise Malformed("expected a note in UTF-8") from None
     if len(lines) > MAX_SIGNATURES:
         raise TooLarge(f"expected at most {MAX_SIGNATURES} signatures, got {len(lines)}")
-    return Note(text + b"\n", tuple(_parse_line(line) for line in lines))
+    return tuple(_parse_line(line) for line in lines)
+
+
+def format_lines(signatures: Iterable[NoteSignature]) -> bytes:
+    return "".join(f"{_DASH}{s.name} {format_base64(s.keyid + s.signature)}\n" for s in signatures).encode()
 
 
 def format_note(note: Note) -> bytes:
-    lines = (f"{_DASH}{s.name} {format_base64(s.keyid + s.signature)}\n" for s in note.signatures)
-    data = note.text + b"\n" + "".join(lines).encode()
+    data = note.text + b"\n" + format_lines(note.signatures)
     if parse_note(data) != note:
         raise Malformed("this text and these lines do not make a note that reads back the same")
     return data

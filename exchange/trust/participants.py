@@ -44,6 +44,7 @@ from exchange.trust.recordtext import (
     parse_text,
     wrong,
 )
+from exchange.trust.roster import Rosters, roster_of_records
 
 __all__ = [
     "Closed",
@@ -65,21 +66,28 @@ __all__ = [
 
 MAX_PARTICIPANTS_FILE = 4 * 1024 * 1024  # bytes
 MAX_PARTICIPANTS = 1_000  # records in one federation
+DERIVED = Rosters()  # none given: they follow from the records
 
 
 @dataclass(frozen=True, slots=True)
 class Participants:
-    """One federation's records by participant code. Making one runs the audit: an unaudited one does not exist."""
+    """One federation's records by participant code. Making one runs the audit: an unaudited one does not exist.
+
+    `rosters` say who witnesses; where none are given, they follow from the records.
+    """
 
     federation: str
     live: bool
     records: Mapping[str, ParticipantRecord]
+    rosters: Rosters = DERIVED
     _by_origin: Mapping[str, ParticipantRecord] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         audit(self)
         owners = {log.origin: record for record in self.records.values() for log in record.logs}
         object.__setattr__(self, "_by_origin", owners)
+        if not self.rosters.history:
+            object.__setattr__(self, "rosters", roster_of_records(self.records))
 
     def by_origin(self, origin: str) -> ParticipantRecord | None:
         """The participant whose log that is, or was."""
@@ -121,7 +129,7 @@ def audit(participants: Participants) -> None:
        log key is an Ed25519 note key named like its origin.
     2. Only signing and node submission keys sign forms, and the latter name each PLT-* form that they may sign.
     3. A key's range does not end before it begins, and lies within the logs there are and the next one.
-    4. An origin stands once.
+    4. An origin stands once, and is no name of a witness.
     5. A public key stands once: under one participant, for one kind of work, with one range; log keys included.
     None of the keys is weak: a `PublicKey` cannot be.
     """
@@ -137,6 +145,10 @@ def audit(participants: Participants) -> None:
             if log.origin in origins:
                 raise RecordRefused(f"the origin {log.origin} stands twice, under {origins[log.origin]} and {code}")
             origins[log.origin] = code
+            if log.origin.startswith(f"{participants.federation}/witness/"):
+                raise RecordRefused(
+                    f"{code}: {log.origin} is a name of witnesses; a log and a cosigner never share one"
+                )
         for raw, use in _uses(record):  # 5
             if raw in uses:
                 raise RecordRefused(f"the key {sha256(raw).hexdigest()} stands twice, as {uses[raw]} and as {use}")
