@@ -156,22 +156,10 @@ def test_a_cosigned_checkpoint_is_judged_by_a_policy() -> None:
     for names, enough in ((("X1", "X3", "Y2"), True), (("X1", "Y2"), False), ((), False)):
         checkpoint, found = verify_policy(cosigned(*names), policy)
         assert checkpoint.size == 3 and policy.is_met(one.vkey for one in found) is enough
-    with pytest.raises(UnknownKey):
-        verify_policy(cosigned(), parse_policy(b"quorum none\n"))
-    with pytest.raises(UnknownKey):
-        verify_policy(
-            cosigned(),
-            parse_policy(
-                SPEC.replace(
-                    *(
-                        format_vkey(Vkey(name, ED25519, key_named("no").public)).encode()
-                        if name != ORIGIN
-                        else format_vkey(LOG_VKEY).encode()
-                        for name in (ORIGIN, "other.example")
-                    )
-                )
-            ),
-        )
+    forger = Vkey(ORIGIN, ED25519, key_named("forger").public)
+    for other in (b"quorum none\n", SPEC.replace(format_vkey(LOG_VKEY).encode(), format_vkey(forger).encode())):
+        with pytest.raises(UnknownKey):
+            verify_policy(cosigned(), parse_policy(other))
 
 
 def test_a_flipped_bit_in_a_cosigned_checkpoint_never_adds_a_witness() -> None:
