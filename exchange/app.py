@@ -33,6 +33,7 @@ from exchange.federation.examine import ReadForms
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
+from exchange.node.indexer import Indexer
 from exchange.node.node import Clock, Node, utc_now
 from exchange.node.recovery import Recovery
 from exchange.workers import Workers
@@ -81,6 +82,7 @@ class Exchange:
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
             self.recovery = Recovery(self.node, self.rounds.first_look, alone=alone)
+            self.indexer = Indexer(self.node.db, self.node.space.why)
             self.node.appender.start()
         except BaseException:
             self.node.close()
@@ -133,6 +135,7 @@ class Exchange:
 
     def start(self) -> None:
         self._timer.start()
+        self.indexer.start()
 
     def _keep_pulling(self) -> None:
         wait = 0.0 if self.settings.pull_at_start else self.settings.pull_every
@@ -152,6 +155,7 @@ class Exchange:
             self._timer.join(timeout=5)
         if self._workers is not None:
             self._workers.close()
+        self.indexer.close()
         self.node.close()
 
 

@@ -44,11 +44,19 @@ def _span(text: str) -> str:
     return text
 
 
+def _question(text: str) -> str:
+    if not any(map(str.isalnum, text)):
+        raise PydanticCustomError("question", "a word to search for was expected, with a letter or digit in it")
+    return text
+
+
 def _id(text: str) -> str:
     if not is_digest(text):
         raise PydanticCustomError("id", "64 lower-case hex digits were expected")
     return text
 
+
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
 # The types of parameters.
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items a page, at most 100"), BeforeValidator(_plain)]
@@ -56,7 +64,17 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items a page, at m
 Number = Annotated[int, Query(ge=0, le=MAX_INTEGER), BeforeValidator(_plain)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Statuses = Annotated[Annotated[list[Literal["actual", "exercise", "test"]], Field(max_length=3)] | None, Query()]
-Word = Annotated[str, Query(max_length=MAX_WORD, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Word = Annotated[str, Query(max_length=MAX_WORD, pattern=_NO_CONTROLS)]
+Question = Annotated[
+    str,
+    Query(
+        max_length=MAX_WORD, pattern=_NO_CONTROLS, description='words, "phrases" and begin*, which must all be there'
+    ),
+    AfterValidator(_question),
+    WithJsonSchema(
+        {"type": "string", "maxLength": MAX_WORD, "pattern": r"^[^\x00-\x1f\x7f]*[\p{L}\p{N}][^\x00-\x1f\x7f]*$"}
+    ),
+]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema(shapes.DIGEST)]
 PathId = Annotated[str, WithJsonSchema(shapes.DIGEST)]
 """Checked by whoever looks it up: a path that is none is malformed, not merely not there."""

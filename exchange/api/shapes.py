@@ -118,9 +118,16 @@ class SubmissionAnswer(BaseModel):
     documents: list[DocumentState]
 
 
+class SubmissionFound(SubmissionAnswer):
+    context: str | None = Field(None, description="with `q`: a piece of the text in which it was found")
+
+
 class Submissions(BaseModel):
-    items: list[SubmissionAnswer]
+    items: list[SubmissionFound]
     next: Next
+    unsearched: Count | None = Field(
+        None, description="with `q`: how many submissions, at most, cannot be found by all of their text yet"
+    )
 
 
 class SubmissionWhole(SubmissionAnswer):

@@ -9,14 +9,17 @@ from fastapi.responses import Response
 from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, refusals, tagged
 from exchange.api.etags import etag_of, is_held
-from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Span, Statuses, Word, page
+from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Question, Span, Statuses, Word, page
 from exchange.core.dsse import parse_envelope
 from exchange.core.receipt import format_receipt
+from exchange.core.search import parse_query
 from exchange.node.packing import pack_of, receipt_of
 from exchange.store import documents, registry
 from exchange.store import log as logs
+from exchange.store.fulltext import behind
 from exchange.store.query import Filter, history, submission, submissions
 from exchange.store.registry import SubmissionState
+from exchange.store.search import contexts, search
 
 router = APIRouter(prefix="/v1")
 
@@ -69,19 +72,30 @@ def list_submissions(
     status: Statuses = None,
     series: Id | None = None,
     current: Flag | None = None,
+    q: Question | None = None,
     before: Number | None = None,
     limit: Limit = 100,
 ) -> Response:
-    """Newest arrival first. A live node lists only actual submissions unless `status` asks for others."""
+    """Newest arrival first; with `q`, those whose texts have all of it.
+
+    A live node lists only actual submissions unless `status` asks for others.
+    """
     statuses = tuple(status) if status else ("actual",) if node.participants.live else None
     forms = None if obligation is None else node.catalogue.serving(obligation)
     wanted = Filter(participant, form, obligation, period, statuses, current, series, forms=forms)
     with node.db.read() as tx:
-        found = submissions(tx, wanted, before=before, limit=limit)
-    items = [_answer(state) for state in found]
+        if q is None:
+            found, more = submissions(tx, wanted, before=before, limit=limit), {}
+            items = [_answer(state) for state in found]
+        else:
+            query = parse_query(q)
+            found = search(tx, wanted, query, before=before, limit=limit)
+            around = contexts(tx, found, query)
+            items = [{**_answer(state), "context": text} for state, text in zip(found, around, strict=True)]
+            more = {"unsearched": behind(tx)}
     answer = page(request, items, limit, "before", found[-1].seq if found else None)
     # Not through the model: it would look at each field of what we have just written ourselves, for longer than the search took.
-    return Response(orjson.dumps(answer), media_type="application/json")
+    return Response(orjson.dumps({**answer, **more}), media_type="application/json")
 
 
 @router.get("/submissions/{ident}", response_model=shapes.SubmissionWhole, responses=refusals(404))

@@ -30,6 +30,7 @@ from exchange.store.snapshot import (
     sqlite_file,
     unavailable,
 )
+from exchange.store.tables import DERIVED
 
 SQLITE_COPY = "cbm.sqlite"
 _BOOKKEEPING = "alembic_version"  # written by the migrations themselves
@@ -91,13 +92,13 @@ def _copy_sqlite(source: Path, target: Path) -> None:
 
 
 def _tables(tx: Connection) -> Iterator[Table]:
-    """Every table but the migrations' own; columns that the database computes by itself stay out."""
+    """Every table but the migrations' own, and those that the node makes from others; columns that the database computes stay out."""
     query = text(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() "
         "AND table_name = :name AND is_generated = 'NEVER' ORDER BY ordinal_position"
     )
     for name, _ in inspect(tx).get_sorted_table_and_fkc_names():
-        if name is not None and name != _BOOKKEEPING:
+        if name is not None and name != _BOOKKEEPING and name not in DERIVED:
             yield Table(name, tuple(row[0] for row in tx.execute(query, {"name": name})))
 
 

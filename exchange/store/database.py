@@ -7,7 +7,7 @@ engine itself. The schema grows by migrations (migrations/), forward only; a dat
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Database:
         self._lock = threading.Lock()
         self._holder: Connection | None = None
         self.generation = 0  # grows with every write: while it stands still, so do the data
+        self.on_write: Callable[[], None] = lambda: None  # called after each
         try:
             parts = make_url(url)
         except ArgumentError:
@@ -138,6 +139,7 @@ class Database:
                     yield tx
             finally:  # a commit that seems to have failed may have reached the disk
                 self.generation += 1
+                self.on_write()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -22,6 +22,7 @@ from exchange.files import fsync, make_folder
 from exchange.store import tables
 from exchange.store.bulk import among, fetch, insert_rows
 from exchange.store.database import Transaction
+from exchange.store.fulltext import arrived
 from exchange.store.shortkey import shortkey
 
 
@@ -199,6 +200,7 @@ def _answer(tx: Transaction, found: Mapping[str, Kept]) -> list[tuple[int, int]]
             at = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.index == index, tables.SLOT.c.slot == slot)
             tx.execute(update(tables.SLOT).where(*at).values(document=there.id, missing_since=None))
             answered.append((log_id, index))
+    arrived(tx, answered)
     return answered
 
 

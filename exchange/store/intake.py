@@ -12,7 +12,7 @@ from exchange.core.catalogue import NOT_HELD, Catalogue
 from exchange.core.dsse import parse_envelope
 from exchange.core.statement import parse_statement
 from exchange.errors import DuplicateSubmission
-from exchange.store import documents, tables
+from exchange.store import documents, fulltext, tables
 from exchange.store.bulk import among, insert_rows
 from exchange.store.database import Transaction
 from exchange.store.documents import Arrival, Kept
@@ -109,6 +109,7 @@ def _strike(tx: Transaction, log: LogState, index: int) -> set[bytes]:
     row = tx.execute(select(s.series, s.id).where(*where)).first()
     if row is None:
         return set()
+    fulltext.forget(tx, log.id, index)
     tx.execute(delete(tables.SUBMISSION).where(*where))
     tx.execute(delete(tables.SLOT).where(tables.SLOT.c.log_id == log.id, tables.SLOT.c.index == index))
     return {bytes(row[0] or row[1])}

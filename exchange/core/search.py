@@ -1,0 +1,156 @@
+"""Free-text search: what of a submission is searched, what a question means, and where it was answered.
+
+Searched are the texts of public bodies, whatever form they have and whether they fit it or not, and the names of public
+attachments; not the names of fields, numbers, or "not stated". A question is words, all of which must stand there:
+
+    malware                 the word, in any case and with any accents (words.py)
+    "critical sector"       words next to each other in one text; so are those of `sector-specific`
+    infrastru*              words that begin so; the star counts behind three letters or more
+    anything else           is text: there is no way to write a question that cannot be asked
+
+Guarantee: `sequence` and `parse_query` are all that decides what is found, so that every engine, and every node with the same
+documents, finds the same.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from exchange.core.document import SMALL_DOCUMENT
+from exchange.core.faults import NOT_STATED
+from exchange.core.jsontext import parse_json
+from exchange.core.words import fold, words
+from exchange.errors import Malformed
+
+MAX_WORDS = 16_000
+"""Of one submission, gaps included; what comes behind them is not searched. PostgreSQL counts places up to 16,383."""
+MAX_LETTERS = 256 * 1024
+"""Of the words of one submission together; PostgreSQL keeps at most a megabyte of them."""
+MAX_REPEATS = 250
+"""Places of one word that count; PostgreSQL keeps 255."""
+MIN_PREFIX = 3
+"""Letters before a star."""
+GAP = "§"
+"""Stands between two texts, so that no phrase reaches from one into the next; no word has it."""
+CONTEXT = 160
+"""Characters of a text around what was found in it."""
+
+_BLOCK = re.compile(r"\S{1,40}")
+"""Where a line may be cut."""
+_WORD = re.compile(r"\S+")
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words that stand next to each other; with `prefix`, the last of them may go on."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+
+
+Query = tuple[Term, ...]
+"""Terms that must all be found."""
+
+
+def parse_query(text: str) -> Query:
+    """Any text is a question; one without letters and digits has no terms, and then there is nothing to find."""
+    terms: dict[Term, None] = {}
+    for number, piece in enumerate(text.translate(_QUOTES).split('"')):
+        for part in [piece] if number % 2 else piece.split():
+            if found := words(part):
+                terms[Term(tuple(found), _is_prefix(part, found[-1]))] = None
+    return tuple(terms)
+
+
+def _is_prefix(part: str, last: str) -> bool:
+    bare = part.rstrip()
+    before = bare.rstrip("*")
+    return before != bare and len(last) >= MIN_PREFIX and fold(before).endswith(last)
+
+
+def texts_of(body: bytes) -> list[str]:
+    """The texts in a body, in their order; none where it is no JSON that every reader takes for the same."""
+    try:
+        return list(_texts(parse_json(body, limit=SMALL_DOCUMENT)))
+    except Malformed:
+        return []
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if type(value) is str:
+        if value != NOT_STATED:
+            yield value
+    elif type(value) is dict or type(value) is list:
+        for inner in value.values() if type(value) is dict else value:
+            yield from _texts(inner)
+
+
+def sequence(texts: Iterable[str]) -> list[str]:
+    """The words of all texts in their order, with a gap behind each text, within the bounds above."""
+    found: list[str] = []
+    letters = 0
+    for text in texts:
+        for word in islice(words(text), MAX_WORDS - len(found)):
+            letters += len(word)
+            if letters > MAX_LETTERS:
+                break
+            found.append(word)
+        if len(found) >= MAX_WORDS or letters > MAX_LETTERS:
+            break
+        found.append(GAP)
+    return _thin(found) if len(found) > MAX_REPEATS else found
+
+
+def _thin(sequence: list[str]) -> list[str]:
+    """A gap in the place of a word that stood there too often already."""
+    seen: dict[str, int] = {}
+    thin = []
+    for word in sequence:
+        seen[word] = seen.get(word, 0) + 1
+        thin.append(word if seen[word] <= MAX_REPEATS else GAP)
+    return thin
+
+
+def context(texts: Iterable[str], query: Query) -> str | None:
+    """A piece of the text in which most of the terms stand, around the first of them; None where none stands there."""
+    wanted = [f" {' '.join(term.words)}" + ("" if term.prefix else " ") for term in query]
+    best, most = None, 0
+    for text in texts:
+        if text.isascii() and not any(term.words[0] in text.lower() for term in query):
+            continue  # seen at a glance: there is nothing to fold
+        folded = f" {' '.join(words(text))} "
+        places = [place for term in wanted if (place := folded.find(term)) >= 0]
+        if len(places) > most:
+            best, most = (text, folded.count(" ", 0, min(places))), len(places)
+        if most == len(wanted):
+            break
+    return None if best is None else _excerpt(*best)
+
+
+def _excerpt(text: str, number: int) -> str:
+    """The text around its word of that number, on one line and with nothing in it that cannot be seen."""
+    starts = [match.start() for match in _BLOCK.finditer(text)]
+    first = bisect_left(starts, _place(text, number, starts) - CONTEXT // 3)
+    end = starts[first] + CONTEXT
+    piece = text[starts[first] : end]
+    if not piece.isprintable():
+        piece = "".join(character if character.isprintable() else _unseen(character) for character in piece)
+    cut = ("… " if first else "", " …" if end < len(text.rstrip()) else "")
+    return cut[0] + " ".join(piece.split()) + cut[1]
+
+
+def _place(text: str, number: int, starts: list[int]) -> int:
+    """Where the word of that number begins, or the block of characters that it is in."""
+    if text.isascii():  # folding moves nothing
+        return next(islice(_WORD.finditer(fold(text)), number, None)).start()
+    # No word reaches over white space, so the words up to each block can be counted, but for those that are cut themselves.
+    return starts[bisect_right(starts, number, key=lambda start: len(words(text[:start]))) - 1]
+
+
+def _unseen(character: str) -> str:
+    return "" if unicodedata.category(character) == "Cf" else " "

@@ -1,0 +1,130 @@
+"""The index of texts in the words of the engine at hand: put in, take out, find again, newest first.
+
+Both are given the same words in the same order, and asked the same question, so that they find the same. All words come
+folded and hold nothing but letters and digits, or a gap in front: there is nothing in a question that an engine could misread.
+
+SQLite reads an FTS5 list of places backwards, and stops when it has enough. PostgreSQL cannot: its GIN index answers with all
+that match. So each text is marked with the stretches of `seq` in which it lies, of five lengths, and one stretch after the
+other is asked for, longer each time: what is common is found in the first, and what is rare in few.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from exchange.core.search import GAP, Query, Term
+from exchange.store.database import Transaction
+
+MOST = 2_048  # found at a time
+LEVELS = (10, 12, 14, 16, 18)
+"""Binary logarithms of the lengths of stretches."""
+
+Marks = Sequence[Sequence[str]]
+"""Of each of them, one."""
+
+
+def clear(tx: Transaction) -> None:
+    tx.exec_driver_sql("INSERT INTO search (search) VALUES ('delete-all')" if _is_sqlite(tx) else "TRUNCATE search")
+
+
+def put_in(tx: Transaction, rows: Mapping[int, tuple[Sequence[str], Sequence[str]]]) -> None:
+    """The words and the marks of texts, by `seq`."""
+    cursor: Any = tx.connection.cursor()
+    try:
+        if _is_sqlite(tx):
+            texts = [(seq, " ".join((*words, *marks))) for seq, (words, marks) in rows.items()]
+            cursor.executemany("INSERT INTO search (rowid, words) VALUES (?, ?)", texts)
+        elif rows:
+            with cursor.copy("COPY search (seq, words) FROM STDIN") as copy:
+                for seq, (words, marks) in rows.items():
+                    copy.write_row((seq, _vector(words, (*marks, *_stretches(seq)))))
+            # Else the next question would have to read what waits to be sorted in.
+            cursor.execute("SELECT gin_clean_pending_list('search_words')")
+    finally:
+        cursor.close()
+
+
+def take_out(tx: Transaction, rows: Mapping[int, tuple[Sequence[str], Sequence[str]]]) -> None:
+    """The same words and marks that were put in: SQLite keeps no text by which it could find its words again."""
+    cursor: Any = tx.connection.cursor()
+    try:
+        if _is_sqlite(tx):
+            texts = [(seq, " ".join((*words, *marks))) for seq, (words, marks) in rows.items()]
+            cursor.executemany("INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)", texts)
+        else:
+            cursor.execute("DELETE FROM search WHERE seq = ANY(%s)", (list(rows),))
+    finally:
+        cursor.close()
+
+
+def find(tx: Transaction, query: Query, marks: Marks, before: int, size: int) -> Iterator[list[int]]:
+    """The `seq` below `before` of what has all terms and marks, newest first: `size` of them, then more at a time."""
+    if not query or not all(marks):
+        return
+    if not _is_sqlite(tx):
+        # Every text of the registry is here, and reading them all is never the way; statistics may not know it yet.
+        tx.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    for ask, values in _questions(tx, query, marks, before):
+        while found := [row[0] for row in tx.exec_driver_sql(ask, (*values, before, size))]:
+            yield found
+            if len(found) < size:
+                break
+            before, size = found[-1], min(2 * size, MOST)
+
+
+def _questions(tx: Transaction, query: Query, marks: Marks, before: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """One after the other, newest first; each still to be told below which `seq`, and how many."""
+    if _is_sqlite(tx):
+        groups = [" OR ".join(f'"{mark}"' for mark in each) for each in marks]
+        match = " AND ".join([*map(_in_fts5, query), *(f"({group})" for group in groups)])
+        yield "SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?", (match,)
+        return
+    groups = [" | ".join(f"'{mark}'" for mark in each) for each in marks]
+    wanted = " & ".join([*map(_in_tsquery, query), *(f"({group})" for group in groups)])
+    for stretches in _backwards(before):
+        here = " | ".join(f"'{stretch}'" for stretch in stretches)
+        # In two steps: an order inside would tempt the planner to go through all texts in that order.
+        yield (
+            "WITH found AS MATERIALIZED (SELECT seq FROM search WHERE words @@ %s::tsquery)"
+            " SELECT seq FROM found WHERE seq < %s ORDER BY seq DESC LIMIT %s",
+            (f"({here}) & {wanted}",),
+        )
+
+
+def _in_fts5(term: Term) -> str:
+    return f'"{" ".join(term.words)}"' + (" *" if term.prefix else "")
+
+
+def _in_tsquery(term: Term) -> str:
+    return "(" + " <-> ".join(f"'{word}'" for word in term.words) + (":*)" if term.prefix else ")")
+
+
+def _vector(words: Sequence[str], marks: Sequence[str]) -> str:
+    """Each word with its places, as PostgreSQL reads a tsvector; marks need none."""
+    places: dict[str, list[str]] = {}
+    for place, word in enumerate(words, 1):
+        if word != GAP:
+            places.setdefault(word, []).append(str(place))
+    return " ".join([*(f"'{word}':{','.join(at)}" for word, at in places.items()), *(f"'{mark}'" for mark in marks)])
+
+
+def _stretches(seq: int) -> list[str]:
+    return [_stretch(level, seq >> level) for level in LEVELS]
+
+
+def _backwards(end: int) -> Iterator[list[str]]:
+    """Stretches from `end` back to the first: those of one length up to a border of the next length, then longer ones."""
+    for level, above in zip(LEVELS, (*LEVELS[1:], None), strict=True):
+        while end > 0:
+            start = max(0, ((end - 1) >> level) - 3) << level if above is None else (end - 1) >> above << above
+            yield [_stretch(level, number) for number in range(start >> level, ((end - 1) >> level) + 1)]
+            end = start
+            if above is not None:
+                break
+
+
+def _stretch(level: int, number: int) -> str:
+    return f"{GAP}b{level}n{number}"
+
+
+def _is_sqlite(tx: Transaction) -> bool:
+    return tx.dialect.name == "sqlite"

@@ -1,0 +1,46 @@
+"""Questions in words to the registry, newest first: the index names what may answer, the registry has the last word.
+
+A page takes the same few questions however much there is; what was struck, or does not pass a filter that may change, is not
+shown, whatever the index says. `behind` (fulltext.py) tells what the index does not know yet.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from sqlalchemy import select
+
+from exchange.core.search import Query, context
+from exchange.store import tables
+from exchange.store.database import Transaction
+from exchange.store.fulltext import sources, texts, upto
+from exchange.store.inverted import find
+from exchange.store.marks import marks_for
+from exchange.store.query import Filter, load, narrow
+from exchange.store.registry import SubmissionState
+
+CONTEXT_BYTES = 2 * 1024 * 1024  # of the bodies of one page that are read again for their contexts
+
+_S = tables.SUBMISSION.c
+
+
+def search(
+    tx: Transaction, wanted: Filter, query: Query, *, before: int | None = None, limit: int = 100
+) -> list[SubmissionState]:
+    """Newest arrival first, behind the cursor `before`, as `query.submissions`."""
+    end = (upto(tx) or 0) + 1
+    found: list[int] = []
+    for seqs in find(tx, query, marks_for(wanted), end if before is None else min(before, end), limit):
+        standing = narrow(select(_S.seq).where(_S.seq.in_(seqs)), wanted)
+        found += [row[0] for row in tx.execute(standing.order_by(_S.seq.desc()).limit(limit - len(found)))]
+        if len(found) == limit:
+            break
+    return load(tx, found)
+
+
+def contexts(tx: Transaction, states: Sequence[SubmissionState], query: Query) -> list[str | None]:
+    """For each, where in its texts something of the question stands; None where that would take too long to read."""
+    of = {each.seq: each for each in sources(tx, [state.seq for state in states])}
+    sizes = accumulate(sum(piece.size for piece in of[state.seq].pieces if piece.is_body) for state in states)
+    read = [of[state.seq] for state, size in zip(states, sizes, strict=True) if size <= CONTEXT_BYTES]
+    found = {each.seq: context(said, query) for each, said in texts(tx, read)}
+    return [found.get(state.seq) for state in states]
