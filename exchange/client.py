@@ -10,6 +10,7 @@ answers with something else, is `Unreachable`. What a node says is not proof: ch
 
 import secrets
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -69,6 +70,18 @@ class Client:
         """All pages of a list: `participant`, `form`, `obligation`, `period`, `status`, `series`, `current`."""
         yield from self._pages("/v1/submissions", question)
 
+    def search(self, text: str, *, limit: int = 100, **question: Any) -> dict[str, Any]:
+        """The newest submissions whose texts have all of `text`, at most `limit`, narrowed as `submissions` are.
+
+        `items`, each with the `context` in which it was found, and `unsearched`: how many the node cannot find by their text yet.
+        """
+        asked = {"q": text, "limit": min(limit, 100), **question}
+        answer = self._json("GET", "/v1/submissions", params=asked)
+        if not isinstance(answer.get("unsearched"), int):
+            raise self._nonsense("/v1/submissions")  # a node that knows no search gives its whole list
+        items = list(islice(self._rest_of("/v1/submissions", answer), limit))
+        return {"items": items, "unsearched": answer["unsearched"]}
+
     def submission(self, ident: str) -> dict[str, Any]:
         return self._json("GET", f"/v1/submissions/{quote(ident, safe='')}")
 
@@ -114,7 +127,10 @@ class Client:
         return answer
 
     def _pages(self, path: str, question: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        answer = self._json("GET", path, params=question)
+        yield from self._rest_of(path, self._json("GET", path, params=question))
+
+    def _rest_of(self, path: str, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """What this page lists, and all that follow it."""
         while True:
             items, following = self._listed(answer, "items", path), answer.get("next")
             yield from items

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 
 from exchange.client import Client
@@ -21,6 +22,7 @@ from exchange.errors import (
 )
 from exchange.resources import FORMS
 from tests import key_named
+from tests.faults import edited, only
 from tests.served import served
 from tests.world import World, WorldNode
 
@@ -124,6 +126,31 @@ def test_a_list_is_read_to_its_end(node: WorldNode, client: Client) -> None:
         item["id"] for item in everything if item["form"] == "ICT-03"
     ]
     assert list(client.submissions(form="ZZZ-99")) == []
+
+
+def test_a_search_is_read_as_far_as_was_asked(node: WorldNode, client: Client) -> None:
+    made = [node.publish(institution={"en": f"Équipe {number}"}).id for number in range(105)]
+    assert client.search("equipe")["unsearched"] >= 105
+    node.running.indexer.catch_up()
+    answer = client.search("EQUIPE")
+    assert [item["id"] for item in answer["items"]] == made[:4:-1] and answer["unsearched"] == 0
+    assert answer["items"][0]["context"] == "Équipe 104"
+    assert [item["id"] for item in client.search("equipe", limit=104)["items"]] == made[:0:-1]
+    assert [item["id"] for item in client.search("equipe 7", form="POC-02", limit=3)["items"]] == [made[7]]
+    assert client.search("equipe", form="ICT-03")["items"] == []
+    with pytest.raises(Malformed):
+        client.search("!")
+
+
+def test_a_node_that_knows_no_search_is_not_taken_for_one_that_found_everything(node: WorldNode) -> None:
+    node.publish()
+    older = edited(lambda body: orjson.dumps({**orjson.loads(body), "unsearched": None}))
+    node.fault = only("q=team", older)
+    try:
+        with node.client() as client, pytest.raises(Unreachable):
+            client.search("team")
+    finally:
+        node.fault = None
 
 
 def test_the_operator_pulls(node: WorldNode, client: Client) -> None:

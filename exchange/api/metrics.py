@@ -20,6 +20,7 @@ from exchange.node.backup import last_backup
 from exchange.node.node import Node
 from exchange.store.database import Transaction
 from exchange.store.figures import LogFigures, alerts_by_kind, database_bytes, log_figures
+from exchange.store.fulltext import behind
 from exchange.store.peers import peer_statuses
 from exchange.store.restored import restored
 from exchange.store.schema import NEWEST
@@ -91,6 +92,7 @@ def families(node: Node, now: datetime) -> Iterator[Family]:
 
 def _of_database(tx: Transaction) -> Iterator[Family]:
     yield _one("database_bytes", "Size of the database, without the files of large documents.", database_bytes(tx))
+    yield _one("unsearched", "Submissions that cannot be found by all of their text yet.", behind(tx))
     yield _one("restored", "1 in a restored node that has not asked the others yet.", restored(tx) is not None)
     kinds: Samples = [({"kind": kind}, number) for kind, number in alerts_by_kind(tx).items()]
     yield Family("cbm_alerts", "gauge", "Alerts ever raised, by kind.", kinds)

@@ -8,6 +8,13 @@ import typer
 from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl, Span
 from exchange.cli.output import answer, answer_json, say, table
 from exchange.client import Client
+from exchange.core.search import parse_query
+
+
+def _words(text: str | None) -> str | None:
+    if text is not None and not parse_query(text):
+        raise typer.BadParameter("a word to search for was expected, with a letter or digit in it")
+    return text
 
 
 def list_submissions(
@@ -19,6 +26,12 @@ def list_submissions(
     period: Span = None,
     status: Annotated[list[str] | None, typer.Option(help="actual, exercise or test; may be given again.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Earlier versions too, not only the current ones.")] = False,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help='Only those in which all these words stand; "a phrase" and begin* are understood.', callback=_words
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     node: NodeUrl = DEFAULT_NODE,
     json: Json = False,
@@ -31,11 +44,24 @@ def list_submissions(
         "period": period,
         "status": status or None,
     }
+    question["current"] = None if every else True
+    unsearched = 0
     with Client(node) as client:
-        found = list(islice(client.submissions(current=None if every else True, **question), limit))
+        if text is None:
+            found = list(islice(client.submissions(**question), limit))
+        else:
+            answered = client.search(text, limit=limit, **question)
+            found, unsearched = answered["items"], answered["unsearched"]
     if json:
         answer_json(found)
-        return
+    else:
+        _show(found)
+    if unsearched:
+        say(f"{unsearched} submissions cannot be found by all of their text yet: the node is still reading them.")
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    """One line each, and below it where the words stand, if words were asked for."""
     rows: list[tuple[str, ...]] = [
         (
             item["participant"],
@@ -49,10 +75,13 @@ def list_submissions(
         )
         for item in found
     ]
-    if rows:
-        answer(table(rows, ("State", "form", "issued", "period", "return", "message", "status", "id")))
-    else:
+    if not rows:
         say("Nothing in the registry answers this.")
+        return
+    heads, *lines = table(rows, ("State", "form", "issued", "period", "return", "message", "status", "id"))
+    answer(heads)
+    for line, item in zip(lines, found, strict=True):
+        answer([line, f"    {item['context']}"] if item.get("context") else line)
 
 
 def _period(item: dict[str, Any]) -> str:

@@ -55,6 +55,7 @@ def real_values(stock: Stock) -> dict[str, list[str]]:
         "query.series": list(stock.ids.values()),
         "query.obligation": ["OSCE:PC.DEC/1202:CBM-8"],
         "query.period": ["2025", "2025-03", "2025-05-15"],
+        "query.q": ["team", "strateg*", '"a response team"', "стратегия", "technical"],
         "query.role": ["technical", "policy"],
         "body.envelope": [format_base64(parcel.envelope) for parcel in nil],
     }

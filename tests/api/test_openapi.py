@@ -171,6 +171,7 @@ def test_parameters_are_promised_with_their_bounds(promised: Promised) -> None:
         "status",
         "series",
         "current",
+        "q",
         "before",
         "limit",
     }

@@ -1,6 +1,7 @@
 """A return's life on the command line: new, fill in, sign, submit, list, show, contacts, pack, verify, update."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,22 @@ def test_a_return_is_written_signed_submitted_found_and_proven(office: Desk) -> 
     verified = office.yes("verify", "evidence.zip", "--trust", "XR/peers.json")
     assert verified.out.splitlines()[-1] == "verified: Ruritania published this, and its log holds it at index 0"
     assert verified.err == "" and "NO" not in verified.out
+
+
+def test_a_return_is_found_by_its_words(office: Desk) -> None:
+    ident = office.submit(office.parcel({"institution": '{ en = "Équipe for incidents", ru = "Группа учёта" }'}))[
+        "id"
+    ]
+    while "cannot be found" in (found := office.yes("list", "--text", "equipe incid*")).err:
+        time.sleep(0.05)
+    assert found.out.splitlines()[1].endswith(ident) and found.out.splitlines()[2:] == ["    Équipe for incidents"]
+    assert office.yes("list", "--text", "УЧЕТА").out.splitlines()[2:] == ["    Группа учёта"]
+    (item,) = office.yes("list", "--text", '"for incidents"', "--participant", "XR", "--json").json
+    assert (item["id"], item["context"]) == (ident, "Équipe for incidents")
+    nothing = office.yes("list", "--text", "nonsense")
+    assert (nothing.out, nothing.err) == ("", "Nothing in the registry answers this.\n")
+    refused = office.cbm("list", "--text", "!!")
+    assert refused.code == 2 and "a word to search for was expected" in refused.err
 
 
 def test_the_same_parcel_again_brings_the_first_receipt(office: Desk) -> None:

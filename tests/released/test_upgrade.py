@@ -9,14 +9,17 @@ from sqlalchemy import create_engine, inspect
 from exchange.app import Exchange
 from exchange.config import read_settings
 from exchange.core.catalogue import Catalogue
+from exchange.core.search import parse_query
 from exchange.node.founding import read_participants
 from exchange.resources import form_files
 from exchange.store import log as logs
 from exchange.store.contacts import contacts
 from exchange.store.database import Database
 from exchange.store.documents import count_missing
+from exchange.store.fulltext import behind, index_some
 from exchange.store.query import Filter, submissions
 from exchange.store.schema import NEWEST, version
+from exchange.store.search import search
 from tests.audit import audit
 from tests.databases import fresh_database
 from tests.released.database import unpacked
@@ -53,6 +56,25 @@ def test_everything_that_stood_there_stands_there(released: Path) -> None:
         assert [one.participant for one in contacts(tx)] == ["XA", "XR", "XR"]
     db.close()
     audit(released, read_participants(settings.peers), Catalogue.from_files(form_files(settings.forms)))
+
+
+def test_what_was_said_before_is_searched(released: Path) -> None:
+    db = Database(read_settings(released).database_url)
+    with db.read() as tx:
+        assert behind(tx) == len(submissions(tx, Filter())) == 8
+        assert search(tx, Filter(), parse_query("version")) == []
+    while index_some(db):
+        pass
+    with db.read() as tx:
+        assert behind(tx) == 0
+        found = {said: search(tx, Filter(), parse_query(said)) for said in ("version", "second version", '"a.pdf"')}
+        assert {said: len(states) for said, states in found.items()} == {
+            "version": 2,
+            "second version": 1,
+            '"a.pdf"': 1,
+        }
+        assert [state.message for state in found["version"]] == ["update", "original"]
+    db.close()
 
 
 def test_the_node_goes_on_from_there(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
