@@ -51,9 +51,7 @@ def test_a_return_is_written_signed_submitted_found_and_proven(office: Desk) -> 
 
 
 def test_a_return_is_found_by_its_words(office: Desk) -> None:
-    ident = office.submit(office.parcel({"institution": '{ en = "Équipe for incidents", ru = "Группа учёта" }'}))[
-        "id"
-    ]
+    ident = office.submit(office.parcel({"institution": '{ en = "Équipe for incidents", ru = "Группа учёта" }'}))["id"]
     while "cannot be found" in (found := office.yes("list", "--text", "equipe incid*")).err:
         time.sleep(0.05)
     assert found.out.splitlines()[1].endswith(ident) and found.out.splitlines()[2:] == ["    Équipe for incidents"]
