@@ -1,4 +1,4 @@
-"""What is asked of a node while its storage fails: a submit, a pull, a start, an end; and what must hold afterwards.
+"""What is asked of a node while its storage fails: a submit, a pull, a start, an end, an index; and what must hold afterwards.
 
 Each act ends with the directory brought back to life: what was acknowledged is there, what was not is taken when it is sent again,
 every checkpoint that anybody saw lies in one tree, and the full audit passes.
@@ -6,6 +6,7 @@ every checkpoint that anybody saw lies in one tree, and the full audit passes.
 
 import signal
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -24,12 +25,13 @@ from tests import key_named
 from tests.crash.clients import Clients
 from tests.crash.disk import Photograph, photograph, put_back
 from tests.crash.survivor import Survivor, run_node
-from tests.crash.tracer import How
+from tests.crash.tracer import How, Traced
 from tests.crash.walk import Strike, answers, running, settle
 from tests.operate.running import made_node
 from tests.processes import Forked, wait_for_answer
 
 FOLDED, PAGE = 1000, 4096 + 24  # pages in SQLite's WAL from which on it is folded in; bytes that each takes there
+INDEX_SECONDS = 60.0
 
 
 @dataclass(kw_only=True)
@@ -122,6 +124,38 @@ def end_well(stage: Stage, strike: Strike) -> Counter[str]:
     return _brought_back(clients, strike, well)
 
 
+def index(stage: Stage, strike: Strike) -> Counter[str]:
+    """It starts, and makes its index of texts: whatever that meets, every parcel is taken, and in the end all are found."""
+    clients = stage.reset()
+    strike.armed = True
+    with running(stage.directory, strike, indexing=True) as node:
+        well = answers(node, clients.url)
+        only_the_index = well and not strike.struck
+        indexed = _indexed(node, clients.url, strike)
+        strike.armed = False
+        clients.look(clients.url)
+        refused = clients.submit_what_waits(clients.url)
+        if only_the_index and node.alive:
+            assert indexed or strike.struck, "it never came to its end"
+            assert not refused, refused
+            assert _indexed(node, clients.url), "it did not catch up"
+    return _brought_back(clients, strike, well)
+
+
+def _indexed(node: Traced, url: str, strike: Strike | None = None) -> bool:
+    """Whether all that is there comes to be found before the fault, or the end, or too long a time."""
+    deadline = time.monotonic() + INDEX_SECONDS
+    with Client(url) as client:
+        while node.alive and not (strike and strike.struck) and time.monotonic() < deadline:
+            try:
+                if client.search("team", status="test")["unsearched"] == 0:
+                    return True
+            except ExchangeError:
+                pass  # it dies, or a disk that is full keeps it from reading
+            time.sleep(0.02)
+    return False
+
+
 def _brought_back(clients: Clients, strike: Strike, well: bool) -> Counter[str]:
     """Hold it to everything; what waits is taken, and what stood already is found."""
     with Survivor(clients.directory) as back:
@@ -131,6 +165,10 @@ def _brought_back(clients: Clients, strike: Strike, well: bool) -> Counter[str]:
         clients.found_again = 0
         clients.submit_the_rest(back.url)
         size = clients.compare(back.url)
+        back.exchange.indexer.catch_up()
+        with Client(back.url, back.wire) as client:
+            found = client.search("team", limit=size, status="test")
+    assert (len(found["items"]), found["unsearched"]) == (size, 0)
     assert size == len(clients.acknowledged) >= before
     return Counter(
         {_how(strike, well): 1, "unanswered": unanswered, "found again": clients.found_again, "acknowledged": size}

@@ -8,15 +8,23 @@ from urllib.parse import urlsplit
 
 from exchange.app import Exchange, serve
 from exchange.config import read_settings
+from exchange.node import indexer
 from exchange.node.founding import read_participants
 from tests.audit import audit
 from tests.processes import end_with_parent
 from tests.world import Fault, Wire, shipped_forms
 
+NEVER = 3_600.0  # seconds
+SOON = 0.02
 
-def run_node(directory: str, said: str) -> None:
-    """The child: `cbm node run`, with what it says in a file."""
+
+def run_node(directory: str, said: str, indexing: bool = False) -> None:
+    """The child: `cbm node run`, with what it says in a file.
+
+    Its indexer comes when nobody can tell, so that no two runs of an act would make the same calls: it waits, but for the act that is its own.
+    """
     end_with_parent()
+    indexer.LINGER, indexer.RETRY = (SOON, SOON) if indexing else (NEVER, NEVER)
     handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(handle, 2)
     serve(read_settings(Path(directory)))

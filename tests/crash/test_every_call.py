@@ -1,4 +1,4 @@
-"""Each storage call of a submit, a pull, a start and an end fails, half fails, is said to have failed, or is the last one.
+"""Each storage call of a submit, a pull, a start, an end and an index fails, half fails, is said to have failed, or is the last one.
 
 `make crash` walks all of them; otherwise a few of each act are taken. A run that meets no fault counts for nothing.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.acts import Act, Stage, end_well, folding, mirroring, pull, staged, start, submit
+from tests.crash.acts import Act, Stage, end_well, folding, index, mirroring, pull, staged, start, submit
 from tests.crash.conftest import Count
 from tests.crash.tracer import How
 from tests.crash.walk import Point, Strike, hows, points
@@ -31,6 +31,10 @@ FEW: Few = (
 )
 FEW_THAT_FOLD: Few = (("pwrite64 the database", -1, (How.KILL,)), ("fdatasync the database", -1, (How.LOST,)))
 FEW_OF_A_START: Few = (("fsync the WAL", -1, (How.KEPT,)),)
+FEW_OF_AN_INDEX: Few = (
+    ("pwrite64 the WAL", -1, (How.KILL, How.HALF, How.FULL)),
+    ("fdatasync the WAL", -1, (How.LOST,)),
+)
 FEW_OF_AN_END: Few = (("fdatasync the database", -1, (How.LOST,)),)
 
 
@@ -112,3 +116,9 @@ def test_a_start(long: Stage, part: int, count: Count) -> None:
 @pytest.mark.parametrize("part", range(SLICES))
 def test_an_end(plain: Stage, part: int, count: Count) -> None:
     walk(end_well, plain, part, FEW_OF_AN_END, count)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("part", range(SLICES))
+def test_an_index(plain: Stage, part: int, count: Count) -> None:
+    walk(index, plain, part, FEW_OF_AN_INDEX, count)

@@ -85,10 +85,10 @@ class Strike:
 
 
 @contextmanager
-def running(directory: Path, strike: Strike) -> Iterator[Traced]:
+def running(directory: Path, strike: Strike, *, indexing: bool = False) -> Iterator[Traced]:
     """The node of that directory in a traced process, which has ended when this is left."""
     said = str(directory.with_name(f"{directory.name}.said"))
-    node = Traced(run_node, str(directory), said, root=directory, decide=strike)
+    node = Traced(run_node, str(directory), said, indexing, root=directory, decide=strike)
     try:
         yield node
     finally:
