@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     if "once" not in marks and metafunc.definition.path.parent.name not in PURE:
-        names = ENGINES[:1] if "sqlite" in marks else ENGINES
+        names = tuple(name for name in ENGINES if name in marks) or ENGINES
         metafunc.parametrize("on_engine", names, indirect=True, scope="session")
 
 

@@ -3,7 +3,8 @@
 One thread appends. It takes whatever has queued up while the last transaction ran (natural group commit: at most
 `MAX_BATCH`), gives each submission its index, signs one checkpoint over all and commits; only then is anybody answered.
 After an error whose outcome is unknown nothing is ever signed from memory again: the log stops, reading goes on, and
-a restart begins from what is on disk (tlog.md section 6, rule 9).
+a restart begins from what is on disk (tlog.md section 6, rule 9). Where the outcome can be read (store/database.py), the next
+commit begins from what it reads, and a submission that is sent again is found.
 """
 
 import logging
@@ -194,7 +195,7 @@ class Appender:
         if why is None:
             try:
                 answers = self._commit(candidates)
-            except StorageFailed as error:  # nothing was written, and nothing is unknown
+            except StorageFailed as error:  # the log stands as it stood, or the next transaction sees how it stands
                 _logger.error("nothing of this batch was recorded: %s", error, exc_info=error.__cause__)
                 return [StorageFailed(str(error)) for _ in candidates]
             except Exception as error:

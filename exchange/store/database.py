@@ -5,6 +5,7 @@ power loss. Readers see a snapshot and never wait for the writer. Rows that prov
 engine itself. The schema grows by migrations (migrations/), forward only; a database newer than this program is refused.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -12,24 +13,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, select
-from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
-from exchange.errors import InUse, Misuse, StorageFailed, Unavailable
+from exchange.errors import Misuse, StorageFailed, Unavailable
 from exchange.files import fsync
+from exchange.store.engines import open_engines
 from exchange.store.schema import bring_up_to_date
 from exchange.store.tables import SETTING
 
 # An open transaction or snapshot, handed back to the functions of this floor and looked into by nobody else.
 Transaction = Connection
 
-BUSY_SECONDS = 30
 _CHUNK = 1 << 20  # bytes
-READERS = 16
-_WRITER_LOCK = 0x63626D01  # advisory locks of PostgreSQL: one write transaction at a time, whoever asks
-_NODE_LOCK = 0x63626D02  # and one running node a database
+
+_logger = logging.getLogger("exchange.store")
 
 
 class Database:
@@ -38,7 +37,6 @@ class Database:
     def __init__(self, url: str) -> None:
         """`url` is sqlite:///PATH or postgresql://...; raises Misuse, and Unavailable where no server answers."""
         self._lock = threading.Lock()
-        self._holder: Connection | None = None
         self.generation = 0  # grows with every write: while it stands still, so do the data
         self.on_write: Callable[[], None] = lambda: None  # called after each
         try:
@@ -48,29 +46,17 @@ class Database:
                 "the database is named by an address like sqlite:///DIR/cbm.sqlite or postgresql://..."
             ) from None
         self.name = parts.render_as_string(hide_password=True)
-        if parts.get_backend_name() == "sqlite":
-            options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-        elif parts.get_backend_name() == "postgresql":
-            parts = parts.set(drivername="postgresql+psycopg")
-            options = {"connect_args": {"connect_timeout": 10}, "pool_pre_ping": True}
-        else:
-            raise Misuse(
-                f"a database of the kind {parts.get_backend_name()!r} is not known here; use sqlite or postgresql"
-            )
-        self._writer = create_engine(parts, poolclass=QueuePool, pool_size=1, max_overflow=0, **options)
-        self._reader = create_engine(parts, poolclass=QueuePool, pool_size=READERS, max_overflow=READERS, **options)
-        if parts.get_backend_name() == "sqlite":
-            _prepare_sqlite(self._writer, begin="BEGIN IMMEDIATE", query_only=False)
-            _prepare_sqlite(self._reader, begin="BEGIN", query_only=True)
-        else:
-            _prepare_postgresql(self._writer, self._reader)
+        self._is_file = parts.get_backend_name() == "sqlite"
+        self._writer, self._reader, self._node_lock = open_engines(parts)
+        driver: Any = self._writer.dialect.loaded_dbapi  # what goes past SQLAlchemy (store/bulk.py) raises its own
+        self._refusals = (OperationalError, InterfaceError, driver.OperationalError, driver.InterfaceError)
         try:
             with self.write() as tx:
                 bring_up_to_date(tx)
-        except DBAPIError as error:
+        except (DBAPIError, StorageFailed) as error:
             self.close()
-            why = f"{self.name} cannot be opened as a database ({str(error.orig).splitlines()[0]})"
-            raise (Misuse(f"{why}: restore it") if parts.get_backend_name() == "sqlite" else Unavailable(why)) from None
+            why = f"{self.name} cannot be opened as a database ({_first_line(error.__cause__ or error)})"
+            raise (Misuse(f"{why}: restore it") if self._is_file else Unavailable(why)) from None
         except BaseException:
             self.close()
             raise
@@ -83,18 +69,15 @@ class Database:
     def hold(self) -> None:
         """Claim the database for the running node, until `close`. Raises InUse, StorageFailed.
 
-        On SQLite the lock of the data directory keeps others out; what is read here is first made as durable as it looks.
+        On SQLite the lock of the data directory keeps others out; what is read here is first made as durable as it looks. On PostgreSQL
+        every line on which this process writes takes the node's lock, also one that comes after the server was away.
         """
-        if self._writer.dialect.name == "sqlite":
+        if self._is_file:
             return self._write_again()
-        if self._holder is not None:
-            return
-        holder = self._reader.connect()
-        if not holder.exec_driver_sql(f"SELECT pg_try_advisory_lock({_NODE_LOCK})").scalar():
-            holder.close()
-            raise InUse(f"another process runs a node on the database {self.name}")
-        holder.commit()
-        self._holder = holder
+        self._node_lock.wanted = True
+        self._writer.dispose()
+        with self.write():
+            pass  # a new line, with the lock
 
     def _write_again(self) -> None:
         """Write SQLite's WAL over itself, and fsync it and its folder.
@@ -132,63 +115,46 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """The one write transaction of this process. Leaving the block without an error is the commit."""
+        """The one write transaction of this process. Leaving the block without an error is the commit.
+
+        Raises StorageFailed where the storage refused. Then nothing was committed; or, on PostgreSQL, the answer to the commit was lost, and
+        the next transaction sees what became of it, since it waits for the lock of the one before. What became of a commit that failed on
+        SQLite is seen by the next process alone: its own error is raised, after which nothing more may be built on this data here.
+        """
+        committing = False
         with self._lock:
             try:
                 with self._writer.begin() as tx:
                     yield tx
+                    committing = True
+            except self._refusals as error:
+                if committing and self._is_file:
+                    raise
+                raise self._refused(error) from error
             finally:  # a commit that seems to have failed may have reached the disk
                 self.generation += 1
                 self.on_write()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A snapshot: everything read inside one block belongs together."""
-        with self._reader.begin() as tx:
-            yield tx
+        """A snapshot: everything read inside one block belongs together. Raises StorageFailed."""
+        try:
+            with self._reader.begin() as tx:
+                yield tx
+        except self._refusals as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> StorageFailed:
+        """Said to anybody who asks, so nothing of where the data lies; the operator reads the rest in the log."""
+        _logger.error("%s: %s", self.name, _first_line(error))
+        what = _first_line(error) if self._is_file else "its server does not answer, or ended the connection"
+        return StorageFailed(f"the database of this node failed: {what}")
 
     def close(self) -> None:
-        if self._holder is not None:
-            self._holder.close()
-            self._holder = None
         self._reader.dispose()
         self._writer.dispose()
 
 
-def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
-    """Take transactions out of the driver's hands: it would begin them late and without the write lock."""
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA recursive_triggers=ON")  # else INSERT OR REPLACE deletes a row past its triggers
-        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-        connection.execute(f"PRAGMA query_only={'ON' if query_only else 'OFF'}")
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-
-def _prepare_postgresql(writer: Engine, reader: Engine) -> None:
-    """Writers queue behind one advisory lock, so that each sees what the one before committed; readers get a snapshot."""
-
-    @event.listens_for(writer, "connect")
-    def connect_writer(connection: Any, _record: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SET synchronous_commit = on")
-        connection.commit()
-
-    @event.listens_for(reader, "connect")
-    def connect_reader(connection: Any, _record: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SET default_transaction_isolation = 'repeatable read'")
-            cursor.execute("SET default_transaction_read_only = on")
-        connection.commit()
-
-    @event.listens_for(writer, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+def _first_line(error: BaseException) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return (str(original).splitlines() or [type(original).__name__])[0]

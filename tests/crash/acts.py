@@ -58,7 +58,7 @@ def submitted(directory: Path, code: str, size: int) -> Clients:
     with Survivor(clients.directory) as node:
         clients.transport = node.wire
         clients.waiting = [clients.parcel() for _ in range(size)]
-        assert not clients.submit_what_waits(node.url)
+        assert clients.submit_what_waits(node.url)
     clients.transport = None
     return clients
 
@@ -96,9 +96,9 @@ def submit(stage: Stage, strike: Strike) -> Counter[str]:
         settle(node)
         strike.armed = False
         clients.look(clients.url)
-        refused = clients.submit_what_waits(clients.url)
+        well = clients.submit_what_waits(clients.url)
         clients.look(clients.url)
-    return _brought_back(clients, strike, not refused)
+    return _brought_back(clients, strike, well)
 
 
 def start(stage: Stage, strike: Strike) -> Counter[str]:
@@ -180,6 +180,15 @@ def _how(strike: Strike, well: bool) -> str:
     return "died" if died else "went on" if well else "refused until started again"
 
 
+def acquainted(*nodes: Clients) -> None:
+    """Each of these nodes holds the record of every other."""
+    records: dict[str, ParticipantRecord] = {}
+    for clients in nodes:
+        records |= read_participants(clients.directory / "peers.json").records
+    for clients in nodes:
+        write_participants(clients.directory / "peers.json", Participants(clients.federation, False, records))
+
+
 @dataclass(kw_only=True)
 class Mirroring(Stage):
     """A node at rest that lacks the newest entries of another, which runs."""
@@ -202,18 +211,13 @@ class Mirroring(Stage):
 def mirroring(folder: Path, held: int, new: int) -> Mirroring:
     """The mirror ends at `held` entries; `new` ones wait, every second one of them with a large document."""
     theirs, ours = submitted(folder, "XR", held), submitted(folder, "XA", 2)
-    records: dict[str, ParticipantRecord] = {}
-    for clients in (theirs, ours):
-        records |= read_participants(clients.directory / "peers.json").records
-    participants = Participants(theirs.federation, False, records)
-    for clients in (theirs, ours):
-        write_participants(clients.directory / "peers.json", participants)
+    acquainted(theirs, ours)
     source = Forked(run_node, str(theirs.directory), str(folder / "XR.said"))
     wait_for_answer(theirs.directory, source)
     with Survivor(ours.directory) as node:
         assert [visit.error for visit in node.exchange.pull_round()] == [None]
     theirs.waiting = [theirs.parcel(large=number % 2 == 1) for number in range(new)]
-    assert not theirs.submit_what_waits(theirs.url)
+    assert theirs.submit_what_waits(theirs.url)
     return Mirroring(
         name=f"{new} entries at size {held}",
         directory=ours.directory,
@@ -232,11 +236,11 @@ def pull(stage: Stage, strike: Strike) -> Counter[str]:
     with running(stage.directory, strike) as node:
         assert answers(node, clients.url)
         strike.armed = True
-        _visit(stage)
+        visit(clients)
         settle(node)
         strike.armed = False
         sizes = [stage.seen()]
-        well = _visit(stage)
+        well = visit(clients)
         sizes.append(stage.seen())
     with Survivor(stage.directory) as back:
         sizes.append(stage.seen(back.wire))
@@ -255,11 +259,11 @@ def pull(stage: Stage, strike: Strike) -> Counter[str]:
     return Counter({_how(strike, well): 1, "entries pulled": stage.size, "held at the start": held})
 
 
-def _visit(stage: Stage) -> bool:
-    """Whether it went well, as the operator is told."""
-    token = (stage.directory / "operator.token").read_text()
-    with Client(stage.clients.url) as client:
+def visit(clients: Clients) -> bool:
+    """Have the node visit its peers; whether it went well, as its operator is told."""
+    token = (clients.directory / "operator.token").read_text()
+    with Client(clients.url) as client:
         try:
-            return all(visit["error"] is None for visit in client.pull(token))
+            return all(peer["error"] is None for peer in client.pull(token))
         except ExchangeError:
             return False

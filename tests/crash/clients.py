@@ -122,7 +122,7 @@ class Clients:
                             self.waiting.append(parcel)
                         return
 
-        submitters = [threading.Thread(target=self._careful(submitter), args=(number,)) for number in range(AT_ONCE)]
+        submitters = [threading.Thread(target=self.careful(submitter), args=(number,)) for number in range(AT_ONCE)]
         for thread in (watcher, *submitters):
             thread.start()
         for thread in submitters:
@@ -132,7 +132,7 @@ class Clients:
         self.waiting += again
         assert not self.wrong, self.wrong
 
-    def _careful(self, act: Callable[[int], None]) -> Callable[[int], None]:
+    def careful(self, act: Callable[[int], None]) -> Callable[[int], None]:
         """What goes wrong in a thread must not stay there."""
 
         def careful(number: int) -> None:
@@ -143,18 +143,14 @@ class Clients:
 
         return careful
 
-    def submit_what_waits(self, url: str) -> list[Exception]:
-        """One after the other; what is refused or not answered waits on. Returns how each of these failed."""
-        failures: list[Exception] = []
+    def submit_what_waits(self, url: str) -> bool:
+        """One after the other; what is refused or not answered waits on. Returns whether nothing does."""
         again, self.waiting = self.waiting, []
         with Client(url, self.transport) as client:
             for parcel in again:
-                try:
-                    self._submit(client, parcel)
-                except Unavailable as error:
+                if not self.taken(client, parcel):
                     self.waiting.append(parcel)
-                    failures.append(error)
-        return failures
+        return not self.waiting
 
     def look(self, url: str) -> None:
         """At the checkpoint, as a peer does; a node that does not answer shows none."""
@@ -163,6 +159,14 @@ class Clients:
             if answer.is_success:
                 self._see(verify_checkpoint(answer.content, self.vkey))
         assert not self.wrong, self.wrong
+
+    def taken(self, client: Client, parcel: Pack) -> bool:
+        """Whether it was acknowledged; False where it was refused for now, or nobody answered."""
+        try:
+            self._submit(client, parcel)
+        except Unavailable:
+            return False
+        return True
 
     def _submit(self, client: Client, parcel: Pack) -> bool:
         """Submit, and hold the node to its answer. Returns whether it was new to it."""

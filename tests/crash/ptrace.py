@@ -7,6 +7,7 @@ root, and exact: a call can be left out, done by half, or done and then reported
 import ctypes
 import os
 import platform
+import socket
 import struct
 from dataclasses import dataclass
 
@@ -46,6 +47,7 @@ _RAX, _RDX, _ORIG_RAX = 10 * 8, 12 * 8, 15 * 8  # where struct user keeps them
 
 _CONT, _SYSCALL, _POKEUSER, _SEIZE, _LISTEN, _SYSCALL_INFO = 7, 24, 6, 0x4206, 0x4208, 0x420E
 _TRACE_ALL = 0x1 | 0x2 | 0x4 | 0x8 | 0x80 | 0x100000  # SYSGOOD, FORK, VFORK, CLONE, SECCOMP, EXITKILL
+_PIDFD_GETFD = 438
 EVENT_SECCOMP, EVENT_STOP = 7, 128
 ANY_OF_THIS_THREAD = 0x40000000 | 0x20000000  # __WALL | __WNOTHREAD: other threads wait for their own children
 
@@ -122,6 +124,16 @@ def go_on(thread: int, *, to_its_end: bool = False, with_signal: int = 0) -> Non
 def listen(thread: int) -> None:
     """Leave a process stopped that somebody stopped."""
     _ptrace(_LISTEN, thread)
+
+
+def cut(process: int, handle: int) -> None:
+    """Shut down a socket of the process, as a line that is cut: it can send and be answered no more."""
+    number = _libc.syscall(_PIDFD_GETFD, pidfd := os.pidfd_open(process), handle, 0)
+    os.close(pidfd)
+    if number < 0:
+        raise OSError(ctypes.get_errno(), "this system does not hand over a socket of a traced process")
+    with socket.socket(fileno=number) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def leave_out(thread: int) -> None:

@@ -59,12 +59,15 @@ class Fault:
 
 @dataclass
 class Call:
-    """One system call on a file below the root, on the line to the server, or (`path` None) what went out on another socket."""
+    """One system call on a file below the root, on the line to the server, or (`path` None) what went out on another socket.
+
+    A fault on the line is no error that is reported: the line is really cut, before what is sent or behind it.
+    """
 
     name: str
     path: str | None
     began: int  # how many calls had ended when this one began
-    flags: int = 0
+    flags: int = 0  # of an openat; the socket of what goes over the line
     offset: int = 0
     size: int = 0
     data: bytes = b""
@@ -174,6 +177,8 @@ class Traced(Forked):
         match call.fault:
             case Fault(How.KILL):
                 return self.send(signal.SIGKILL)
+            case Fault(How.LOST) if call.path == SERVER:
+                ptrace.cut(self.pid, call.flags)
             case Fault(How.LOST | How.FULL):
                 ptrace.leave_out(thread)
             case Fault(How.HALF):
@@ -187,8 +192,10 @@ class Traced(Forked):
         call, self._under_way[thread] = self._under_way[thread], None
         assert call is not None
         call.result = ptrace.where(thread).result or 0
-        if call.fault is not None:
+        if call.fault is not None and call.path != SERVER:
             ptrace.report(thread, -call.fault.error)
+        elif call.fault is not None and call.fault.how is How.KEPT:
+            ptrace.cut(self.pid, call.flags)
         self.calls.append(call)
         if call.name == "connect":
             self._lines.add(self._open_file(thread, call.flags) or "")
@@ -215,7 +222,7 @@ class Traced(Forked):
     def _on_open_file(self, thread: int, call: Call, arguments: tuple[int, ...]) -> Call | None:
         name, place = call.name, self._open_file(thread, arguments[0])
         if place in self._lines:
-            call.path = SERVER
+            call.path, call.flags = SERVER, arguments[0]
             return call
         if place is None or place.startswith("socket:"):
             speaks = place is not None and name in SPEECH | {"write", "writev"}

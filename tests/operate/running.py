@@ -33,7 +33,7 @@ def cbm(*arguments: object, **more: str) -> Done:
 
 
 def made_node(directory: Path, code: str, **settings: Any) -> Path:
-    """A node laid out in `directory`, on a port of its own; `settings` go into its node.toml."""
+    """A node laid out in `directory`, on a port of its own; `settings` go into its node.toml, whose `database` may be another's."""
     port = free_port()
     laid_out = Settings(
         directory=directory,
@@ -45,7 +45,8 @@ def made_node(directory: Path, code: str, **settings: Any) -> Path:
         pull_at_start=False,
     )
     found(laid_out, name=code, officers=[key_named(f"{code} officer 1").public], now=datetime.now(UTC))
-    give_database(directory)
+    if "database" not in settings:
+        give_database(directory)
     with open(directory / "node.toml", "a") as file:
         file.writelines(f"{name} = {value}\n" for name, value in settings.items())
     return directory

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from exchange.errors import Misuse
+from exchange.errors import Misuse, StorageFailed
 from exchange.store.database import Database
 from exchange.store.tables import SETTING
 from tests import builders
@@ -27,7 +27,7 @@ def test_what_returned_survives_power_loss(books: Books) -> None:
 
 
 def test_reading_does_not_write(books: Books) -> None:
-    with pytest.raises(DBAPIError, match=r"read-?only"), books.db.read() as tx:
+    with pytest.raises(StorageFailed, match=r"read-?only"), books.db.read() as tx:
         tx.execute(SETTING.insert().values(name="x", value="y"))
 
 
