@@ -13,12 +13,12 @@ from exchange.core.base64text import format_base64
 from exchange.core.merkle import leaf_hash
 from exchange.core.pack import Pack
 from exchange.core.receipt import parse_receipt, verify_receipt
-from exchange.errors import KeyNotAllowed, LogStopped
+from exchange.errors import KeyNotAllowed, LogStopped, StorageFailed
 from exchange.node.appender import Recorded
 from exchange.node.submit import Submission
 from exchange.store.documents import Arrival
 from exchange.trust.participants import ParticipantKey, Participants
-from tests import key_named
+from tests import engine, key_named
 from tests.databases import hand_in
 from tests.world import World, WorldNode
 
@@ -127,15 +127,13 @@ FAILURES = [
 
 
 @contextmanager
-def failing(node: WorldNode, when: str) -> Iterator[None]:
-    """The database refuses this, as it does where the disk is full."""
+def failing(node: WorldNode, when: str, code: str = "XX000") -> Iterator[None]:
+    """The database fails at this in a way that nobody foresaw."""
     with hand_in(node.directory) as db:
         if db.dialect.name == "sqlite":
-            db.exec_driver_sql(
-                f"CREATE TRIGGER failure BEFORE {when} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
-            )
+            db.exec_driver_sql(f"CREATE TRIGGER failure BEFORE {when} BEGIN SELECT RAISE(ABORT, 'it does not'); END")
         else:
-            body = "BEGIN RAISE EXCEPTION SQLSTATE '53100'; END"  # disk_full
+            body = f"BEGIN RAISE EXCEPTION SQLSTATE '{code}'; END"
             db.exec_driver_sql(f"CREATE FUNCTION failure() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
             db.exec_driver_sql(f"CREATE TRIGGER failure BEFORE {when} FOR EACH ROW EXECUTE FUNCTION failure()")
         yield
@@ -160,6 +158,36 @@ def test_when_the_storage_fails_nobody_is_told_yes(tmp_path: Path, failure: str)
         world["XR"].stop()
         world["XR"].start()
         assert [world["XR"].submit(parcel).index for parcel in parcels] == [1, 2, 3]
+
+
+@contextmanager
+def full(node: WorldNode) -> Iterator[None]:
+    """There is no room for more: of pages in the file, or what the server says then."""
+    if engine.name == "postgresql":
+        with failing(node, "INSERT ON entry", "53100"):  # disk_full
+            yield
+        return
+    with node.running.node.db.write() as tx:
+        pages = tx.exec_driver_sql("PRAGMA page_count").scalar()
+        most = tx.exec_driver_sql("PRAGMA max_page_count").scalar()
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    yield
+    with node.running.node.db.write() as tx:
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {most}")
+
+
+def test_a_full_database_takes_nothing_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    with World(tmp_path, "XR") as world:
+        first, head = world["XR"].publish(), world["XR"].get("/log/checkpoint").content
+        parcels = [world["XR"].parcel(attachments=(("a.pdf", bytes(60_000)),)) for _ in range(3)]
+        with full(world["XR"]):
+            assert [outcome(future) for future in together(world["XR"], parcels)] == [StorageFailed] * 3
+            refused = world["XR"].post("/v1/submissions", json=as_json(parcels[0]))
+            assert (refused.status_code, refused.json()["code"]) == (503, "storage-failed")
+            assert world["XR"].get("/log/checkpoint").content == head
+        assert world["XR"].get("/readyz").status_code == 200
+        assert [world["XR"].submit(parcel).index for parcel in parcels] == [1, 2, 3]
+        assert world["XR"].get(f"/v1/submissions/{first.id}/receipt").content == first.receipt
 
 
 def as_json(parcel: Pack) -> dict[str, object]:
