@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exchange.core.checkpoint import parse_origin
-from exchange.core.statement import is_federation, is_participant_code
+from exchange.core.vocabulary import is_federation, is_participant_code
 from exchange.errors import Malformed, Misuse
 
 SETTINGS_FILE = "node.toml"

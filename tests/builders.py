@@ -13,15 +13,13 @@ from exchange.core.dsse import format_envelope, sign_payload
 from exchange.core.keys import ALGORITHM, Kind, PrivateKey
 from exchange.core.note import ED25519, Vkey
 from exchange.core.statement import (
-    MESSAGES_OF_A_SERIES,
-    MESSAGES_WITH_CONTENT,
-    PUBLIC,
     DocumentRef,
     FormRef,
     Reference,
     Statement,
     format_statement,
 )
+from exchange.core.vocabulary import MESSAGES_OF_A_SERIES, MESSAGES_WITH_CONTENT, PUBLIC
 from exchange.trust.participants import (
     Closed,
     ParticipantKey,

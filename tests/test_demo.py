@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from exchange.client import Client
-from exchange.core.statement import is_participant_code
+from exchange.core.vocabulary import is_participant_code
 from exchange.errors import Unreachable
 from exchange.node.founding import read_participants
 from exchange.resources import EXAMPLES

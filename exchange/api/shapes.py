@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from exchange.core.statement import MESSAGES, RETURNS, STATUSES
+from exchange.core.vocabulary import MESSAGES, RETURNS, STATUSES
 
 DIGEST: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 BASE64: dict[str, Any] = {

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exchange.core.jsonfields import read_second
-from exchange.core.statement import PUBLIC, FormRef, Period, Statement, parse_statement
+from exchange.core.statement import (
+    FormRef,
+    Period,
+    Statement,
+    parse_statement,
+)
+from exchange.core.vocabulary import PUBLIC
 from exchange.errors import Malformed
 
 MAX_SHAPES = 4_096  # then all are forgotten and learnt anew: memory stays flat whatever stands in a log

@@ -10,7 +10,7 @@ from exchange.cli.sign import read_bounded
 from exchange.core.catalogue import Catalogue
 from exchange.core.form import NOT_STATED
 from exchange.core.jsontext import parse_json
-from exchange.core.statement import is_participant_code
+from exchange.core.vocabulary import is_participant_code
 from exchange.errors import Malformed
 from exchange.resources import EXAMPLES, form_files
 

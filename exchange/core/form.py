@@ -29,7 +29,8 @@ from exchange.core.faults import NOT_STATED as NOT_STATED
 from exchange.core.faults import FieldError as FieldError
 from exchange.core.faults import explain, find_crowd
 from exchange.core.jsontext import parse_json
-from exchange.core.statement import AUDIENCES, MAX_VERSION, is_form_code
+from exchange.core.statement import MAX_VERSION
+from exchange.core.vocabulary import AUDIENCES, is_form_code
 from exchange.errors import Malformed
 
 LANGUAGES = ("en", "fr", "de", "it", "ru", "es")

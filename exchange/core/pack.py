@@ -26,7 +26,8 @@ from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, parse_n
 from exchange.core.dsse import MAX_ENVELOPE
 from exchange.core.jsontext import canonical_json, parse_canonical
 from exchange.core.receipt import MAX_RECEIPT
-from exchange.core.statement import is_slot, slot_order
+from exchange.core.statement import slot_order
+from exchange.core.vocabulary import is_slot
 from exchange.errors import Malformed, TooLarge
 
 MAX_PACK = 256 * 1024 * 1024

@@ -14,13 +14,14 @@ the rules between fields (`_check_rules`); `format_statement` gives the same byt
 """
 
 import hashlib
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from exchange.core import vocabulary as words
+from exchange.core.alike import Alike
 from exchange.core.checkpoint import parse_origin
 from exchange.core.jsonfields import (
     came,
@@ -41,38 +42,6 @@ MAX_STATEMENT = 16_384
 MAX_REFERENCES = 64
 MAX_LANGUAGES = 24
 MAX_VERSION = 9_999
-
-PUBLIC = "public"
-AUDIENCES = frozenset({PUBLIC, "participating States", "States and Partners"})
-RETURNS = frozenset({"full", "nothing to declare", "nothing new"})
-STATUSES = frozenset({"actual", "exercise", "test"})
-RELATIONS = frozenset(
-    [
-        "supersedes",
-        "withdraws",
-        "in reply to",
-        "acknowledges",
-        "closes",
-        "countersigns",
-        "releases",
-        "erases",
-        "translates",
-        "related",
-    ]
-)
-MESSAGES_OF_A_SERIES = frozenset({"update", "correction", "withdrawal"})
-MESSAGES_WITH_CONTENT = frozenset({"original", "update", "correction"})
-MESSAGES_ABOUT_OTHERS = frozenset({"acknowledgement", "reply", "closure", "countersignature", "release", "erasure"})
-MESSAGES = MESSAGES_OF_A_SERIES | MESSAGES_WITH_CONTENT | MESSAGES_ABOUT_OTHERS
-
-_LANGUAGE = r"[a-z]{2,3}(?:-[A-Z]{2}|-[A-Z][a-z]{3})?"
-# Remembered: thousands of statements say the same few words, and to look one up costs a fifth of matching it.
-is_participant_code = lru_cache(maxsize=256)(re.compile(r"[A-Z]{2}|ORG-[A-Z0-9]{2,12}").fullmatch)
-is_form_code = lru_cache(maxsize=256)(re.compile(r"[A-Z]{2,5}-[0-9]{2}").fullmatch)
-is_federation = lru_cache(maxsize=256)(re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?").fullmatch)
-is_language = lru_cache(maxsize=256)(re.compile(_LANGUAGE).fullmatch)
-is_slot = lru_cache(maxsize=256)(re.compile(rf"body(?:\.{_LANGUAGE})?|a[1-9][0-9]?").fullmatch)
-is_media_type = lru_cache(maxsize=256)(re.compile(r"(?=.{1,100}\Z)[a-z0-9.+-]+/[a-z0-9.+-]+").fullmatch)
 
 _DIGEST = "64 lower-case hex digits"
 _CODE = "a participant code such as AT or ORG-OSCE"
@@ -144,7 +113,12 @@ _STATEMENT_KEYS = tuple(one.name.rstrip("_") for one in fields(Statement))
 
 
 def parse_statement(payload: bytes) -> Statement:
-    """The statement in these bytes.
+    """The statement in these bytes. One that is alike another but for its digests and times is read by comparison."""
+    return _alike(payload)
+
+
+def _parse(payload: bytes) -> Statement:
+    """One by one:
 
     1. Canonical JSON within the limit. 2. ASCII. 3. Exactly the known keys, in order. 4. Each field by its own rule.
     5. The rules between fields.
@@ -157,18 +131,20 @@ def parse_statement(payload: bytes) -> Statement:
         raise Malformed("a statement of version 1 was expected", pointer="/v")
     statement = Statement(
         1,
-        read_text(value["federation"], is_federation, "", "federation", "a federation's name such as osce-cbm.example"),
+        read_text(
+            value["federation"], words.is_federation, "", "federation", "a federation's name such as osce-cbm.example"
+        ),
         _origin(value["origin"]),
-        read_text(value["participant"], is_participant_code, "", "participant", _CODE),
+        read_text(value["participant"], words.is_participant_code, "", "participant", _CODE),
         _form(value["form"]),
         read_text_or_null(value["series"], is_digest, "", "series", _DIGEST),
         read_second(value["issued"], "issued"),
         _period(value["period"]),
-        read_word(value["return"], RETURNS, "", "return"),
-        read_word(value["message"], MESSAGES, "", "message"),
+        read_word(value["return"], words.RETURNS, "", "return"),
+        read_word(value["message"], words.MESSAGES, "", "message"),
         _references(value["references"]),
-        read_word(value["status"], STATUSES, "", "status"),
-        read_text_or_null(value["on_behalf_of"], is_participant_code, "", "on_behalf_of", _CODE),
+        read_word(value["status"], words.STATUSES, "", "status"),
+        read_text_or_null(value["on_behalf_of"], words.is_participant_code, "", "on_behalf_of", _CODE),
         _languages(value["languages"]),
         _audience(value["audience"], ""),
         None if value["release_on"] is None else read_second(value["release_on"], "release_on"),
@@ -177,6 +153,30 @@ def parse_statement(payload: bytes) -> Statement:
     )
     _check_rules(statement)  # 5
     return statement
+
+
+def _values(s: Statement) -> list[str]:
+    found = [s.form.sha256, s.series, s.issued, *[one.id for one in s.references], s.release_on]
+    return [one for one in (*found, *[one.commitment for one in s.documents]) if one is not None]
+
+
+def _fill(s: Statement, filling: Sequence[str]) -> Statement:
+    texts = iter(filling)
+    return Statement(
+        *(s.v, s.federation, s.origin, s.participant),
+        FormRef(s.form.code, s.form.version, next(texts)),
+        None if s.series is None else next(texts),
+        read_second(next(texts), "issued"),
+        *(s.period, s.return_, s.message),
+        tuple([Reference(one.rel, next(texts), one.slot) for one in s.references]),
+        *(s.status, s.on_behalf_of, s.languages, s.audience),
+        None if s.release_on is None else read_second(next(texts), "release_on"),
+        s.retain_until,
+        tuple([DocumentRef(one.slot, one.media_type, one.language, one.audience, next(texts)) for one in s.documents]),
+    )
+
+
+_alike = Alike(_parse, values=_values, fill=_fill)
 
 
 def format_statement(s: Statement) -> bytes:
@@ -235,18 +235,18 @@ def _check_rules(s: Statement) -> None:
     """What the fields owe one another; each refusal points at the field to change."""
     if s.message == "original" and s.series is not None:
         raise Malformed("null was expected: an original opens its series", pointer="/series")
-    if s.message in MESSAGES_OF_A_SERIES and s.series is None:
+    if s.message in words.MESSAGES_OF_A_SERIES and s.series is None:
         raise Malformed(f"the id of the first in the series was expected: this is a {s.message}", pointer="/series")
     if s.return_ == "nothing new" and s.message == "original":
         raise Malformed("another message than original was expected: nothing new since what?", pointer="/message")
     if s.return_ == "nothing new" and s.series is None:
         raise Malformed("the id of the first in the series was expected: nothing new since what?", pointer="/series")
-    must_have_body = s.return_ == "full" and s.message in MESSAGES_WITH_CONTENT
+    must_have_body = s.return_ == "full" and s.message in words.MESSAGES_WITH_CONTENT
     if must_have_body and not (s.documents and s.documents[0].slot == "body"):  # body sorts first
         raise Malformed("a document in the slot body was expected: the return is full", pointer="/documents")
     if s.message == "withdrawal" and not any(one.rel == "withdraws" for one in s.references):
         raise Malformed("a reference with rel withdraws was expected in a withdrawal", pointer="/references")
-    if s.message in MESSAGES_ABOUT_OTHERS and not s.references:
+    if s.message in words.MESSAGES_ABOUT_OTHERS and not s.references:
         raise Malformed(f"a reference to what this {s.message} is about was expected", pointer="/references")
 
 
@@ -262,7 +262,7 @@ def _origin(value: Any) -> str:
 def _form(value: Any) -> FormRef:
     check_keys(value, _FORM_KEYS, "/form")
     code, version, sha256 = value.values()
-    read_text(code, is_form_code, "/form", "code", "a form code such as ICT-03")
+    read_text(code, words.is_form_code, "/form", "code", "a form code such as ICT-03")
     if type(version) is not int or not 1 <= version <= MAX_VERSION:
         raise Malformed(
             f"a version from 1 to {MAX_VERSION} was expected, {came(version)} came", pointer="/form/version"
@@ -288,9 +288,9 @@ def _reference(value: Any, pointer: str) -> Reference:
     check_keys(value, _REFERENCE_KEYS, pointer)
     rel, id_, slot = value.values()
     return Reference(
-        read_word(rel, RELATIONS, pointer, "rel"),
+        read_word(rel, words.RELATIONS, pointer, "rel"),
         read_text(id_, is_digest, pointer, "id", _DIGEST),
-        read_text_or_null(slot, is_slot, pointer, "slot", _SLOT),
+        read_text_or_null(slot, words.is_slot, pointer, "slot", _SLOT),
     )
 
 
@@ -299,7 +299,7 @@ def _languages(value: Any) -> tuple[str, ...]:
         raise Malformed(f"a list of 1 to {MAX_LANGUAGES} languages was expected", pointer="/languages")
     tags = tuple(
         [
-            read_text(tag, is_language, "/languages", number, "a language tag such as en")
+            read_text(tag, words.is_language, "/languages", number, "a language tag such as en")
             for number, tag in enumerate(value)
         ]
     )
@@ -309,17 +309,17 @@ def _languages(value: Any) -> tuple[str, ...]:
 
 
 def _audience(value: Any, parent: str) -> str | tuple[str, ...]:
-    if type(value) is str and value in AUDIENCES:
+    if type(value) is str and value in words.AUDIENCES:
         return value
     if type(value) is list and value:
         codes = [
-            read_text(code, is_participant_code, f"{parent}/audience", number, "a code")
+            read_text(code, words.is_participant_code, f"{parent}/audience", number, "a code")
             for number, code in enumerate(value)
         ]
         if all(one < next_one for one, next_one in pairwise(codes)):
             return tuple(codes)
     raise Malformed(
-        f"{', '.join(sorted(AUDIENCES))} or a sorted list of participant codes was expected, {came(value)} came",
+        f"{', '.join(sorted(words.AUDIENCES))} or a sorted list of participant codes was expected, {came(value)} came",
         pointer=f"{parent}/audience",
     )
 
@@ -341,9 +341,9 @@ def _document(value: Any, pointer: str) -> DocumentRef:
     check_keys(value, _DOCUMENT_KEYS, pointer)
     slot, media_type, language, audience, commitment = value.values()
     return DocumentRef(
-        read_text(slot, is_slot, pointer, "slot", _SLOT),
-        read_text(media_type, is_media_type, pointer, "media_type", "a lower-case media type without parameters"),
-        read_text_or_null(language, is_language, pointer, "language", "a language tag such as en"),
+        read_text(slot, words.is_slot, pointer, "slot", _SLOT),
+        read_text(media_type, words.is_media_type, pointer, "media_type", "a lower-case media type without parameters"),
+        read_text_or_null(language, words.is_language, pointer, "language", "a language tag such as en"),
         _audience(audience, pointer),
         read_text(commitment, is_digest, pointer, "commitment", _DIGEST),
     )

@@ -6,7 +6,7 @@ does not wait for documents, and one bad entry, peer or document stops nothing e
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -32,7 +32,7 @@ WITHHELD_AFTER = timedelta(
     hours=1
 )  # a peer that starts anew may miss a tile; one that misses it for an hour withholds it
 
-MANY = 1_024  # entries of a run from which on it is worth waking the workers
+MANY = 1_024  # entries of a run from which on it is worth examining them beside the storing of the run before
 PART = 512  # entries of one job
 MAX_OFFERED = (
     16 * 1024 * 1024
@@ -55,13 +55,13 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Entries from `start` on, proven up to `root`, and who judges them under which records: `workers`, or whoever stores them."""
+    """Entries from `start` on, proven up to `root`, and who judges them under which records: `parts`, or whoever stores them."""
 
     start: int
     entries: list[bytes]
     root: bytes
     participants: Participants
-    workers: Sequence[Future[Examined]] = ()
+    parts: Sequence[Future[Examined]] = ()
 
     @property
     def end(self) -> int:
@@ -139,29 +139,32 @@ class Puller:
         return found
 
     def _runs(self, peer: PeerLog, log: LogState, tree: SignedTree) -> Iterator[Run]:
-        """Run after run up to the head, each proven. With workers, one is examined while the one before it is stored."""
+        """Run after run up to the head, each proven. A long one is examined while the one before it is stored."""
         frontier, end = held_tree(self.db, log), tree.head.size
-        ahead, failure = self._next_run(peer, log, tree, frontier), None
-        while True:
-            run = ahead
-            if run.workers and run.end < end:
-                try:
-                    ahead = self._next_run(peer, log, tree, frontier)
-                except ExchangeError as error:
-                    failure = error  # what was proven before it counts
-            yield run
-            if failure is not None:
-                raise failure
-            if run.end >= end:
-                return
-            if ahead is run:
-                ahead = self._next_run(peer, log, tree, frontier)
+        with ThreadPoolExecutor(1, thread_name_prefix="examine") as desk:  # whose thread begins with the first job
+            ahead, failure = self._next_run(peer, log, tree, frontier, desk), None
+            while True:
+                run = ahead
+                if run.parts and run.end < end:
+                    try:
+                        ahead = self._next_run(peer, log, tree, frontier, desk)
+                    except ExchangeError as error:
+                        failure = error  # what was proven before it counts
+                yield run
+                if failure is not None:
+                    raise failure
+                if run.end >= end:
+                    return
+                if ahead is run:
+                    ahead = self._next_run(peer, log, tree, frontier, desk)
 
-    def _next_run(self, peer: PeerLog, log: LogState, tree: SignedTree, frontier: Frontier) -> Run:
+    def _next_run(
+        self, peer: PeerLog, log: LogState, tree: SignedTree, frontier: Frontier, desk: ThreadPoolExecutor
+    ) -> Run:
         start = frontier.size
         entries = fetch_run(tree, start, self.run)
         root, participants = prove_run(frontier, entries, tree), self.participants()
-        if self.workers is None or len(entries) < MANY:
+        if len(entries) < MANY:
             return Run(start, entries, root, participants)
         owner = participants.by_origin(log.origin)
         mine = Participants(
@@ -172,14 +175,16 @@ class Puller:
             part = entries[at : at + PART]
             lines = within(lines_of(peer, log, start + at, start + at + len(part)), room)
             room -= sum(map(len, lines))
-            jobs.append(self.workers.submit(Examine(part, log.origin, start + at, mine, lines)))
+            job = Examine(part, log.origin, start + at, mine, lines)
+            # Even without other processes: storing waits for the disk, and checking signatures holds nobody up.
+            jobs.append(desk.submit(job, self.catalogue) if self.workers is None else self.workers.submit(job))
         return Run(start, entries, root, participants, jobs)
 
     def _examined(self, peer: PeerLog, log: LogState, run: Run) -> Examined:
-        if not run.workers:
+        if not run.parts:
             lines = lines_of(peer, log, run.start, run.end)
             return examine(run.entries, log.origin, run.start, run.participants, self.catalogue, lines)
-        parts = [job.result() for job in run.workers]
+        parts = [job.result() for job in run.parts]
         offers = Offers(
             [one for part in parts for one in part.offers.small], [one for part in parts for one in part.offers.large]
         )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from exchange.core.statement import MESSAGES_OF_A_SERIES, Statement
+from exchange.core.statement import Statement
+from exchange.core.vocabulary import MESSAGES_OF_A_SERIES
 from exchange.errors import UnknownSeries
 from exchange.store.database import Transaction
 from exchange.store.registry import Brief, briefs

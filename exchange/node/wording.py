@@ -6,7 +6,8 @@ from unicodedata import category
 from exchange.core.document import Document
 from exchange.core.form import NOT_STATED, Form
 from exchange.core.jsontext import parse_json
-from exchange.core.statement import Period, Statement, is_language
+from exchange.core.statement import Period, Statement
+from exchange.core.vocabulary import is_language
 from exchange.errors import ExchangeError
 
 _MESSAGE = {

@@ -19,7 +19,8 @@ from dataclasses import InitVar, dataclass, field
 
 from exchange.core.dsse import parse_envelope, verify_envelope
 from exchange.core.keys import Kind, PublicKey
-from exchange.core.statement import PUBLIC, Statement, parse_statement, submission_id
+from exchange.core.statement import Statement, parse_statement, submission_id
+from exchange.core.vocabulary import PUBLIC
 from exchange.errors import (
     AudienceNotEnforced,
     ExchangeError,

@@ -20,7 +20,7 @@ from exchange.core.jsontext import parse_json
 from exchange.core.keys import ALGORITHM, Kind, PublicKey
 from exchange.core.merkle import EMPTY_ROOT
 from exchange.core.note import ED25519
-from exchange.core.statement import is_federation
+from exchange.core.vocabulary import is_federation
 from exchange.errors import RecordRefused
 from exchange.trust.record import (
     PLATFORM_FORMS,

@@ -31,7 +31,7 @@ from exchange.core.jsontext import MAX_INTEGER
 from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import format_vkey, parse_vkey
-from exchange.core.statement import is_form_code, is_language, is_participant_code
+from exchange.core.vocabulary import is_form_code, is_language, is_participant_code
 from exchange.errors import Malformed, RecordRefused, WeakKey
 from exchange.trust.record import (
     ANY_FORM,

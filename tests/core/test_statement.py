@@ -15,11 +15,6 @@ from exchange.core.statement import (
     MAX_LANGUAGES,
     MAX_REFERENCES,
     MAX_STATEMENT,
-    MESSAGES,
-    MESSAGES_ABOUT_OTHERS,
-    MESSAGES_OF_A_SERIES,
-    RELATIONS,
-    STATUSES,
     DocumentRef,
     FormRef,
     Period,
@@ -31,6 +26,7 @@ from exchange.core.statement import (
     slot_order,
     submission_id,
 )
+from exchange.core.vocabulary import MESSAGES, MESSAGES_ABOUT_OTHERS, MESSAGES_OF_A_SERIES, RELATIONS, STATUSES
 from exchange.errors import BadSignature, Malformed, TooLarge
 from tests import key_named
 from tests.core import flipped

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from exchange.core.base64text import format_base64
 from exchange.core.document import SMALL_DOCUMENT
 from exchange.core.dsse import parse_envelope
+from exchange.core.jsontext import canonical_json
 from exchange.core.pack import Pack
 from exchange.core.statement import DocumentRef, parse_statement
 from exchange.errors import Unreachable
-from exchange.federation.offers import parse_offer
+from exchange.federation.offers import OfferedDocument, parse_offer
 from exchange.store import documents
 from exchange.store.documents import Arrival
 from tests.faults import (
@@ -184,6 +185,21 @@ FIELDS = ("index", "slot", "commitment", "name", "opening", "size", "content")
 def test_any_line_at_all_is_an_offer_or_none(line: bytes) -> None:
     offer = parse_offer(line)
     assert offer is None or len(offer.opening) == 32
+
+
+@pytest.mark.once
+def test_a_line_is_the_same_offer_however_it_is_written() -> None:
+    """What our own nodes write is read by a shorter way."""
+    line = {
+        **{"index": 7, "slot": "body.de", "commitment": "ab" * 32, "name": "body.json"},
+        **{"opening": format_base64(bytes(range(32))), "size": 5, "content": format_base64(b"hello")},
+    }
+    offer = OfferedDocument(7, "body.de", "ab" * 32, "body.json", bytes(range(32)), 5, b"hello")
+    usual = canonical_json(line)
+    for same in (usual, usual + b"\n", json.dumps(line).encode()):
+        assert parse_offer(same) == offer
+    for wrong in ({"content": "aGVsbG9="}, {"opening": format_base64(bytes(31))}, {"name": "con"}, {"size": "5"}):
+        assert parse_offer(canonical_json({**line, **wrong})) is None
 
 
 HARMLESS: dict[str, Callable[[Lines], list[Any]]] = {

@@ -68,13 +68,18 @@ def stored(node: WorldNode) -> dict[str, list[Any]]:
         }
 
 
-def test_workers_store_what_one_process_stores(tmp_path: Path, workers: Workers[Catalogue]) -> None:
-    with World(tmp_path, "XR", "XA", "XI") as world:
+def test_workers_and_a_thread_ahead_store_what_one_after_the_other_stores(
+    tmp_path: Path, workers: Workers[Catalogue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with World(tmp_path, "XR", "XA", "XB", "XI") as world:
         grown(world)
-        alone = puller(world["XA"], None).pull(peer_log(world, "XR"), world["XR"].origin)
+        ahead = puller(world["XB"], None).pull(peer_log(world, "XR"), world["XR"].origin)
         spread = puller(world["XI"], workers).pull(peer_log(world, "XR"), world["XR"].origin)
-        assert alone == spread
-        assert stored(world["XA"]) == stored(world["XI"])
+        with monkeypatch.context() as patch:
+            patch.setattr(pulling, "MANY", 10_000)
+            alone = puller(world["XA"], None).pull(peer_log(world, "XR"), world["XR"].origin)
+        assert alone == ahead == spread
+        assert stored(world["XA"]) == stored(world["XB"]) == stored(world["XI"])
         kinds = {alert["kind"] for alert in world["XI"].alerts()}
         assert kinds == {alert["kind"] for alert in world["XA"].alerts()} == {"refused-entry/v1"}
 

@@ -17,14 +17,12 @@ from exchange.core.jsontext import canonical_json
 from exchange.core.keys import Kind, PrivateKey
 from exchange.core.merkle import leaf_hash
 from exchange.core.statement import (
-    AUDIENCES,
-    MESSAGES,
-    MESSAGES_WITH_CONTENT,
     FormRef,
     Statement,
     format_statement,
     submission_id,
 )
+from exchange.core.vocabulary import AUDIENCES, MESSAGES, MESSAGES_WITH_CONTENT
 from exchange.trust.admission import Admitted, Refused, Verdict, Waiting, admit
 from exchange.trust.participants import (
     Closed,
