@@ -43,9 +43,8 @@ MAX_REFERENCES = 64
 MAX_LANGUAGES = 24
 MAX_VERSION = 9_999
 
-_DIGEST = "64 lower-case hex digits"
+_DIGEST, _SLOT = "64 lower-case hex digits", "a slot such as body, body.fr or a1"
 _CODE = "a participant code such as AT or ORG-OSCE"
-_SLOT = "a slot such as body, body.fr or a1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,8 @@ class Statement:
 
     @property
     def issued_time(self) -> datetime:
-        return issued_at(self)
+        """The time that the writer claims, aware, in UTC. Only witnesses make a time."""
+        return datetime.fromisoformat(self.issued)
 
 
 _FORM_KEYS = ("code", "version", "sha256")
@@ -156,8 +156,8 @@ def _parse(payload: bytes) -> Statement:
 
 
 def _values(s: Statement) -> list[str]:
-    found = [s.form.sha256, s.series, s.issued, *[one.id for one in s.references], s.release_on]
-    return [one for one in (*found, *[one.commitment for one in s.documents]) if one is not None]
+    ids, commitments = [one.id for one in s.references], [one.commitment for one in s.documents]
+    return [one for one in (s.form.sha256, s.series, s.issued, *ids, s.release_on, *commitments) if one is not None]
 
 
 def _fill(s: Statement, filling: Sequence[str]) -> Statement:
@@ -169,7 +169,10 @@ def _fill(s: Statement, filling: Sequence[str]) -> Statement:
         read_second(next(texts), "issued"),
         *(s.period, s.return_, s.message),
         tuple([Reference(one.rel, next(texts), one.slot) for one in s.references]),
-        *(s.status, s.on_behalf_of, s.languages, s.audience),
+        s.status,
+        s.on_behalf_of,
+        s.languages,
+        s.audience,
         None if s.release_on is None else read_second(next(texts), "release_on"),
         s.retain_until,
         tuple([DocumentRef(one.slot, one.media_type, one.language, one.audience, next(texts)) for one in s.documents]),
@@ -219,11 +222,6 @@ def format_statement(s: Statement) -> bytes:
 def submission_id(payload: bytes) -> str:
     """The submission's name everywhere: hex SHA-256 of the payload. Signatures added later do not change it."""
     return hashlib.sha256(payload).hexdigest()
-
-
-def issued_at(s: Statement) -> datetime:
-    """The time that the writer claims, aware, in UTC. Only witnesses make a time (core/checkpoint.py, cosignatures)."""
-    return datetime.fromisoformat(s.issued)
 
 
 def slot_order(slot: str) -> tuple[int, int, str]:
