@@ -23,7 +23,7 @@ from typing import Any, Self
 import httpx
 
 from exchange.app import Exchange
-from exchange.client import Client
+from exchange.client import Alert, Client, Head
 from exchange.config import Settings, read_settings
 from exchange.core.catalogue import Catalogue
 from exchange.core.document import Document
@@ -181,11 +181,11 @@ class WorldNode:
         """One round of visits to everybody; what went wrong by participant."""
         return {visit.participant: visit.error for visit in self.running.pull_round(everybody=True)}
 
-    def heads(self) -> list[dict[str, Any]]:
+    def heads(self) -> list[Head]:
         with self.client() as client:
             return client.heads()
 
-    def alerts(self) -> list[dict[str, Any]]:
+    def alerts(self) -> list[Alert]:
         with self.client() as client:
             return list(client.alerts())
 

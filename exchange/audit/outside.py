@@ -18,7 +18,9 @@ from exchange.audit.shape import Reading
 from exchange.audit.sources import LogClaim
 from exchange.audit.tree import Signed
 from exchange.audit.work import Rows, Task
-from exchange.client import Client
+from exchange.client import asks
+from exchange.client.blocking import Blocking
+from exchange.client.wire import LONG_SECONDS, Ask, bytes_of, json_of
 from exchange.core.base64text import parse_base64
 from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, SMALL_DOCUMENT
 from exchange.core.jsontext import parse_json
@@ -33,24 +35,34 @@ PAGE = 100  # items of a list in one answer
 DIGEST = 8  # bytes that stand for a line or a body
 
 
-class Reader(Client):
-    """The client, with what an auditor asks besides: the log as tiles, and documents in bulk."""
+class Reader(Blocking):
+    """What an auditor asks: the log as tiles, documents in bulk, lists whose items are any objects, since it judges them itself."""
+
+    def node(self) -> dict[str, Any]:
+        return self.ask(Ask("/v1/node", json_of(dict[str, Any])))
+
+    def participants(self) -> dict[str, Any]:
+        return self.ask(Ask("/v1/participants", json_of(dict[str, Any])))
+
+    def form(self, code: str, version: int) -> bytes:
+        return self.ask(asks.form(code, version))
 
     def checkpoint(self, prefix: str) -> bytes:
-        return self._answer("GET", f"{prefix}/checkpoint", MAX_NOTE)
+        return self.ask(Ask(f"{prefix}/checkpoint", bytes_of(MAX_NOTE)))
 
     def tile(self, prefix: str, path: TilePath) -> bytes:
         limit = path.width * (HASH_SIZE if path.level is not None else MAX_ENTRY + 2)
-        return self._answer("GET", f"{prefix}/tile/{format_tile_path(path)}", limit)
+        return self.ask(Ask(f"{prefix}/tile/{format_tile_path(path)}", bytes_of(limit)))
 
     def large(self, commitment: bytes) -> bytes:
-        return self._answer("GET", f"/v1/documents/{commitment.hex()}", MAX_DOCUMENT)
+        return self.ask(Ask(f"/v1/documents/{commitment.hex()}", bytes_of(MAX_DOCUMENT), seconds=LONG_SECONDS))
 
     def lines(self, participant: str, origin: str, start: int, end: int) -> Iterator[bytes]:
         """The documents of the entries [start, end), a line each; of fewer entries at a time where they are large."""
         question = {"participant": participant, "origin": origin, "from": start, "to": end}
+        path = asks.path_of("/v1/documents", question)
         try:
-            content = self._answer("GET", "/v1/documents", MAX_LINES, params=question)
+            content = self.ask(Ask(path, bytes_of(MAX_LINES), seconds=LONG_SECONDS))
         except Unreachable:
             if end - start < 2:
                 raise
@@ -77,18 +89,7 @@ class Reader(Client):
 
     def items(self, path: str, **question: Any) -> Iterator[dict[str, Any]]:
         """All pages of a list, each item an object. Raises Unreachable for anything else."""
-        answer = self._json("GET", path, params=question)
-        while True:
-            items, following = answer.get("items"), answer.get("next")
-            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise Unreachable(f"{self.url}{path} does not answer with a list")
-            yield from items
-            if following is None:
-                return
-            # Only the rest of this list, on this node; and a page that brings nothing would go on for ever.
-            if not items or not isinstance(following, str) or not following.startswith(f"{path}?"):
-                raise Unreachable(f"{self.url}{path} goes on at {str(following)[:80]!r}")
-            answer = self._json("GET", following)
+        return self.each(asks.listed(path, dict[str, Any], question))
 
     def forms(self) -> Iterator[tuple[str, int]]:
         """Which forms it has, in which versions."""
@@ -211,7 +212,7 @@ class NodeSource:
         return False
 
     def close(self) -> None:
-        self.reader.__exit__()
+        self.reader.close()
 
 
 _LISTED = ("participant", "form", "form_version", "obligations", "issued", "period", "return", "message", "status")

@@ -7,7 +7,7 @@ import typer
 
 from exchange.cli.options import DEFAULT_NODE, Json, Moment, NodeUrl
 from exchange.cli.output import Exit, answer, answer_json, say
-from exchange.client import Client
+from exchange.client import Client, Contact
 from exchange.core.form import NOT_STATED
 from exchange.node.wording import in_one_language, shown
 
@@ -35,7 +35,7 @@ def contacts(
         raise typer.Exit(Exit.NO)
 
 
-def card(contact: dict[str, Any], language: str = "en") -> list[str]:
+def card(contact: Contact, language: str = "en") -> list[str]:
     """What a tired duty officer needs, in the order in which it is needed; texts in one language, the whole is in --json."""
     body = contact["contact"]
     institution = in_one_language(contact["institution"], language, "en")
@@ -65,7 +65,7 @@ def card(contact: dict[str, Any], language: str = "en") -> list[str]:
     return lines
 
 
-def _now(contact: dict[str, Any]) -> str:
+def _now(contact: Contact) -> str:
     """Reachable or not, by their clock; how long is said only where it ends."""
     reachable = contact["reachable"].upper() if contact["reachable_until"] else contact["reachable"]
     if contact["local_time"] is None:

@@ -21,7 +21,7 @@ from exchange.cli.contacts import card
 from exchange.cli.fleet import DemoNode, Fleet
 from exchange.cli.output import Exit, answer_json, say
 from exchange.cli.returns import NOTE, Return, invented, read_records
-from exchange.client import Client
+from exchange.client import Client, Recorded
 from exchange.core.catalogue import Catalogue
 from exchange.core.document import OPENING_SIZE
 from exchange.core.dsse import format_envelope, parse_envelope, sign_payload
@@ -180,7 +180,7 @@ class _Story:
         )
         return Pack(format_envelope(sign_payload(payload, [node.officer])), documents, None, None)
 
-    def _publish(self, node: DemoNode, item: Return) -> dict[str, Any]:
+    def _publish(self, node: DemoNode, item: Return) -> Recorded:
         parcel = self._parcel(node, item)
         recorded = self._clients[node.code].submit(parcel)
         if self._long:
@@ -252,7 +252,7 @@ class _Story:
         if not equal:
             raise typer.Exit(Exit.NO)
 
-    def _look_up(self, published: dict[str, list[dict[str, Any]]]) -> bytes:
+    def _look_up(self, published: dict[str, list[Recorded]]) -> bytes:
         """The contact of the first State (or of Finland) is asked of the last node, which holds it by its own mirror."""
         wanted = "FI" if "FI" in self._clients else self._fleet.nodes[0].code
         asked = next(node for node in reversed(self._fleet.nodes) if node.code != wanted)

@@ -1,13 +1,15 @@
 """cbm list: what the registry holds."""
 
+from collections.abc import Sequence
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl, Span
 from exchange.cli.output import answer, answer_json, say, table
-from exchange.client import Client
+from exchange.client import Client, Submission
+from exchange.client.asks import Filter
 from exchange.core.search import parse_query
 
 
@@ -37,15 +39,16 @@ def list_submissions(
     json: Json = False,
 ) -> None:
     """Current submissions, newest arrival first."""
-    question: dict[str, Any] = {
+    question: Filter = {
         "participant": participant,
         "form": form,
         "obligation": obligation,
         "period": period,
         "status": status or None,
+        "current": None if every else True,
     }
-    question["current"] = None if every else True
     unsearched = 0
+    found: Sequence[Submission]
     with Client(node) as client:
         if text is None:
             found = list(islice(client.submissions(**question), limit))
@@ -60,7 +63,7 @@ def list_submissions(
         say(f"{unsearched} submissions cannot be found by all of their text yet: the node is still reading them.")
 
 
-def _show(found: list[dict[str, Any]]) -> None:
+def _show(found: Sequence[Submission]) -> None:
     """One line each, and below it where the words stand, if words were asked for."""
     rows: list[tuple[str, ...]] = [
         (
@@ -81,10 +84,11 @@ def _show(found: list[dict[str, Any]]) -> None:
     heads, *lines = table(rows, ("State", "form", "issued", "period", "return", "message", "status", "id"))
     answer(heads)
     for line, item in zip(lines, found, strict=True):
-        answer([line, f"    {item['context']}"] if item.get("context") else line)
+        context = item.get("context")
+        answer([line, f"    {context}"] if context else line)
 
 
-def _period(item: dict[str, Any]) -> str:
+def _period(item: Submission) -> str:
     period = item["period"]
     if period is None:
         return "-"

@@ -1,5 +1,6 @@
 """cbm pull: visit the other nodes now."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,7 +28,7 @@ def pull(directory: Directory, json: Json = False) -> None:
         raise typer.Exit(Exit.UNREACHABLE)
 
 
-def _here(settings: Settings) -> list[dict[str, Any]]:
+def _here(settings: Settings) -> Sequence[Mapping[str, Any]]:
     from exchange.app import Exchange  # here, so that the other verbs start without a web server's half second
 
     try:
@@ -48,7 +49,7 @@ def _here(settings: Settings) -> list[dict[str, Any]]:
         exchange.close()
 
 
-def _row(visit: dict[str, Any]) -> tuple[str, ...]:
+def _row(visit: Mapping[str, Any]) -> tuple[str, ...]:
     entries, documents, missing, behind = (
         sum(pulled[name] for pulled in visit["pulled"]) for name in ("entries", "documents", "missing", "behind")
     )

@@ -16,13 +16,14 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from exchange import __version__
+from exchange.client.blocking import PatientTransport
+from exchange.client.patience import patient_until
 from exchange.core.document import MAX_DOCUMENT
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import MAX_NOTE
 from exchange.core.tiles import MAX_ENTRY, TILE_WIDTH, TilePath, format_bundle, format_tile_path, parse_bundle
 from exchange.errors import NotFound, Unreachable
 from exchange.federation.offers import MAX_LINE
-from exchange.federation.patience import patient_pool, patient_until
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -158,16 +159,7 @@ class PeerLog:
 def open_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """One client for all visits of a node: connections are kept, cookies are not, and no proxy of the environment sees everything."""
     return httpx.Client(
-        transport=transport or _PatientTransport(),
+        transport=transport or PatientTransport(),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         trust_env=False,
     )
-
-
-class _PatientTransport(httpx.HTTPTransport):
-    """httpx over sockets whose every wait ends with the visit."""
-
-    def __init__(self) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
-        super().__init__(verify=context)
-        self._pool = patient_pool(context, MAX_CONNECTIONS)

@@ -34,7 +34,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`holds`: every check passed. `vouched`: under keys from an anchor outside the pack. Only both together are a yes."""
+    """`holds`: every check passed. `vouched`: under keys from an anchor outside the pack. Only both together are a yes.
+
+    `error` is what the first check that failed raised.
+    """
 
     checks: tuple[Check, ...]
     holds: bool
@@ -42,6 +45,7 @@ class Verdict:
     summary: str
     id: str | None
     fingerprints: tuple[str, ...]
+    error: ExchangeError | None = None
 
 
 class _Examination:
@@ -58,8 +62,8 @@ class _Examination:
     def remark(self, line: str) -> None:
         self.checks.append(Check(None, line))
 
-    def verdict(self, holds: bool, vouched: bool, summary: str) -> Verdict:
-        return Verdict(tuple(self.checks), holds, vouched, summary, self.ident, self.fingerprints)
+    def verdict(self, holds: bool, vouched: bool, summary: str, error: ExchangeError | None = None) -> Verdict:
+        return Verdict(tuple(self.checks), holds, vouched, summary, self.ident, self.fingerprints, error)
 
 
 def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue) -> Verdict:
@@ -110,7 +114,7 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
         exam.remark(NO_COSIGNATURE)  # 7
     except ExchangeError as error:
         exam.checks.append(Check(False, f"{error} [{error.code}]"))
-        return exam.verdict(False, vouched, "does not verify")
+        return exam.verdict(False, vouched, "does not verify", error)
     if not vouched:
         return exam.verdict(True, False, "consistent, but signed by keys nobody here has vouched for")
     return exam.verdict(
@@ -227,6 +231,6 @@ def check_evidence(data: bytes) -> Verdict:
             )
     except ExchangeError as error:
         exam.checks.append(Check(False, f"{error} [{error.code}]"))
-        return exam.verdict(False, False, "convicts nobody")
+        return exam.verdict(False, False, "convicts nobody", error)
     exam.passed("no single history leads to both")
     return exam.verdict(True, True, f"convicts: whoever holds the key of {log.name} signed two histories")

@@ -1,18 +1,19 @@
 """The card of a contact: what a tired duty officer reads, in the order in which it is needed."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from exchange.cli.contacts import card
+from exchange.client.answers import Contact, fault
 from exchange.core.form import NOT_STATED
 from exchange.core.jsontext import parse_json
 from exchange.resources import EXAMPLES
 
 
-def contact(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def contact(body: dict[str, Any], **changes: Any) -> Contact:
     """As GET /v1/contacts answers it."""
-    return {
+    answer: Any = {
         "participant": "XR",
         "name": "Ruritania",
         "form": "POC-02",
@@ -26,10 +27,14 @@ def contact(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "institution": body["institution"],
         "languages": body["languages"],
         "freshness": "confirmed today; no date of next confirmation stated",
+        "confirmed": "2026-11-21T03:00:00Z",
+        "confirm_by": NOT_STATED,
         "contact": body,
         "source": {"id": "ab" * 32, "origin": "xr.example/log", "index": 7},
         **changes,
     }
+    assert fault(Contact, answer) is None
+    return cast(Contact, answer)
 
 
 def example(name: str = "POC-02") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, NullPool, create_engine
 
-from exchange.client import Client
+from exchange.client import Client, Head
 from exchange.config import read_settings
 from exchange.core.catalogue import Catalogue
 from exchange.node.founding import read_participants
@@ -88,7 +88,7 @@ class Federation:
             with Client(node.url) as client:
                 client.pull(token)
 
-    def heads(self) -> dict[str, list[dict[str, object]]]:
+    def heads(self) -> dict[str, list[Head]]:
         return {code: _heads(node.url) for code, node in self.nodes.items()}
 
     def alerts(self) -> list[str]:
@@ -107,6 +107,6 @@ class Federation:
             audit(directory, read_participants(directory / "peers.json"), Catalogue.from_files(form_files()))
 
 
-def _heads(url: str) -> list[dict[str, object]]:
+def _heads(url: str) -> list[Head]:
     with Client(url) as client:
         return client.heads()

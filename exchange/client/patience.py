@@ -1,7 +1,7 @@
-"""Sockets whose every wait ends with the visit.
+"""Sockets whose every wait ends with the question, or the visit, that it belongs to.
 
-A read timeout alone starts anew with each byte: a peer that sends its headers byte by byte would hold a thread, and with
-it the round, for days. Here each thread has a moment at which its patience ends, and no wait of its sockets outlasts it.
+A read timeout alone starts anew with each byte: a host that sends its headers byte by byte would hold a thread, and a
+round of visits with it, for days. Here each thread has a moment at which its patience ends, and no wait of its sockets outlasts it.
 """
 
 import math
@@ -15,7 +15,7 @@ import httpcore
 
 
 class _Patience(threading.local):
-    """A visit runs in one thread from its first to its last byte, so the thread carries its deadline."""
+    """A question is asked in one thread from its first to its last byte, and so is a whole visit: the thread carries the deadline."""
 
     until = math.inf  # as time.monotonic() counts
 
@@ -23,9 +23,10 @@ class _Patience(threading.local):
 _patience = _Patience()
 
 
-def patient_until(moment: float) -> None:
-    """Let no wait of this thread's sockets outlast `moment` (as time.monotonic() counts), until told otherwise."""
-    _patience.until = moment
+def patient_until(moment: float) -> float:
+    """Let no wait of this thread's sockets outlast `moment` (as time.monotonic() counts), until told otherwise; what held before."""
+    before, _patience.until = _patience.until, moment
+    return before
 
 
 def patient_pool(ssl_context: ssl.SSLContext, connections: int) -> httpcore.ConnectionPool:
@@ -38,10 +39,10 @@ def patient_pool(ssl_context: ssl.SSLContext, connections: int) -> httpcore.Conn
 
 
 def _left(timeout: float | None, over: type[Exception]) -> float:
-    """How long this wait may last: what was asked for, or what is left of the visit. Raises `over` where nothing is."""
+    """How long this wait may last: what was asked for, or what is left. Raises `over` where nothing is."""
     left = _patience.until - time.monotonic()
     if left <= 0:
-        raise over("the time of this visit is over")
+        raise over("the time for this is over")
     return left if timeout is None else min(timeout, left)
 
 
