@@ -20,7 +20,19 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from exchange import __version__
-from exchange.api import alerts, contacts, documents, door, log, metrics, node, participants, problems, submissions
+from exchange.api import (
+    alerts,
+    contacts,
+    documents,
+    door,
+    log,
+    metrics,
+    node,
+    participants,
+    problems,
+    submissions,
+    witness,
+)
 from exchange.api.contract import Contract, refusals
 from exchange.api.marks import Marked
 from exchange.api.methods import Headed
@@ -30,6 +42,7 @@ from exchange.api.room import Room
 from exchange.config import Settings
 from exchange.errors import ExchangeError, Misuse
 from exchange.federation.examine import ReadForms
+from exchange.federation.heads import confront
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
@@ -77,6 +90,8 @@ class Exchange:
                 on_own_head=self.node.consider_foreign_head,
                 **clients,
             )
+            self.node.witness.bring = self._bring
+            self.node.witness.suspect = lambda origin, note: confront(self.node.db, origin, note, clock())
             self.token = _write_token(settings.directory / "operator.token")
             self.app = build_app(Room(self.node, self.pull_now, self.token))
             self._stop = threading.Event()
@@ -116,6 +131,12 @@ class Exchange:
             self.import_records()
         except ExchangeError as error:
             _logger.error("%s was not imported, the last good records stay: %s", self.settings.peers, error)
+
+    def _bring(self, origin: str, seconds: float) -> None:
+        """What a witness needs before it signs. Raises LogStopped where the disk has no room for it."""
+        self.node.space.check()
+        self.rounds.bring(origin, seconds)
+        self.node.witness.look_back(origin)
 
     def pull_now(self) -> list[dict[str, Any]]:
         """One round, for a person who asked."""
@@ -183,7 +204,7 @@ def _routes() -> list[BaseRoute]:
     for room in (door, node, submissions, documents, contacts, participants, alerts, metrics):
         router.include_router(room.router)
     # The log's routes stand first: they are asked for most, and by every peer.
-    return [*log.ROUTES, *router.routes]
+    return [*log.ROUTES, *witness.ROUTES, *router.routes]
 
 
 def _write_token(path: Path) -> str:

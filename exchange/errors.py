@@ -25,6 +25,7 @@
     ├── Contradiction              a log that disagrees with what it signed before
     │   ├── RolledBack             a smaller head than one already signed
     │   └── Forked                 two heads that cannot both be true
+    ├── WrongOldSize               a request to a witness that begins at another size than it signed last
     ├── NotFound                   nothing here by that name
     ├── Unavailable                right request, wrong moment
     │   ├── InUse                  another process holds this data directory
@@ -172,6 +173,17 @@ class RolledBack(Contradiction):
 class Forked(Contradiction):
     code = "forked"
     next_step = "Keep the alert: it proves that the log signed two histories. Tell every participating State."
+
+
+class WrongOldSize(ExchangeError):
+    """`size` is the one that the witness signed last."""
+
+    code = "wrong-old-size"
+    next_step = "Ask again with a consistency proof from the size that the witness names."
+
+    def __init__(self, message: str, size: int = 0, *, pointer: str | None = None) -> None:
+        super().__init__(message, pointer=pointer)
+        self.size = size
 
 
 class NotFound(ExchangeError):

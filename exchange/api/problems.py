@@ -29,6 +29,7 @@ STATUS: dict[type[ExchangeError], int] = {
     errors.DuplicateSubmission: 409,
     errors.NotAdmitted: 422,
     errors.Contradiction: 409,
+    errors.WrongOldSize: 409,
     errors.NotFound: 404,
     errors.Unavailable: 503,
     errors.Misuse: 500,
@@ -38,9 +39,9 @@ STATUS: dict[type[ExchangeError], int] = {
 _logger = logging.getLogger("exchange.api")
 
 
-def problem(error: ExchangeError) -> JSONResponse:
-    """The answer for one of our own errors."""
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+def problem(error: ExchangeError, status: int | None = None) -> JSONResponse:
+    """The answer for one of our own errors; `status` where a specification asks for another than everywhere else."""
+    status = status or next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     body: dict[str, Any] = {
         "type": f"urn:cbm:error:{error.code}",
         "title": error.code.replace("-", " "),

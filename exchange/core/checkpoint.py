@@ -24,7 +24,7 @@ from functools import lru_cache
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.keys import PrivateKey
 from exchange.core.merkle import EMPTY_ROOT, HASH_SIZE, MAX_SIZE
-from exchange.core.note import Vkey, sign_note, verify_note
+from exchange.core.note import Note, Vkey, format_note, parse_note, sign_note, verify_note
 from exchange.errors import BadProof, Malformed, WrongOrigin
 
 MAX_ORIGIN = 128  # characters
@@ -98,3 +98,10 @@ def verify_authorship(data: bytes, vkey: Vkey) -> Checkpoint:
 def verify_checkpoint(data: bytes, vkey: Vkey) -> Checkpoint:
     """The checkpoint in a signed note, if `vkey` signed it and it speaks for the log of that name."""
     return _check_empty(verify_authorship(data, vkey))
+
+
+def signed_alone(data: bytes, vkey: Vkey) -> bytes:
+    """The note with one line of `vkey` and no other: what somebody else put under it is not ours to keep or hand on."""
+    note = parse_note(data)
+    mine = [line for line in note.signatures if (line.name, line.keyid) == (vkey.name, vkey.keyid)]
+    return format_note(Note(note.text, tuple(mine[:1])))

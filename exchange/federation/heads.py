@@ -6,7 +6,7 @@ still on their way: a log that shows one history today and another tomorrow is c
 
 from datetime import datetime
 
-from exchange.core.checkpoint import Checkpoint, verify_checkpoint
+from exchange.core.checkpoint import Checkpoint, verify_authorship, verify_checkpoint
 from exchange.core.evidence import InconsistentCheckpoints
 from exchange.core.note import parse_vkey
 from exchange.errors import BadProof, ExchangeError, Forked, RolledBack
@@ -116,3 +116,21 @@ def _proof(log: LogState, tree: SignedTree, note: bytes, earlier: list[bytes]) -
         return next((evidence for evidence in found if evidence is not None), None)
     except ExchangeError:
         return None  # no proof to be had from this peer; what it signed is kept all the same
+
+
+def confront(db: Database, origin: str, note: bytes, now: datetime) -> None:
+    """A head that its log signed and gave to somebody else than a visit of ours: a fork is reported, and nothing else is.
+
+    Of the size of one that is kept the two notes are proof enough; of a smaller one our own tiles tell. What lies beyond what is held
+    here is told by the visit that brings it.
+    """
+    with db.read() as tx:
+        log = logs.log_of(tx, origin)
+        head = verify_authorship(note, parse_vkey(log.vkey))
+        kept, read = logs.kept_checkpoint(tx, log, head.size), logs.reader(tx, log, log.size)
+        earlier = kept[1] if kept is not None else log.note if head.size < log.size else None
+        # A note that is false by itself, an empty tree with a root, is its own counterpart.
+        evidence = fork_evidence(log, note if earlier is None else earlier, note, read)
+    if evidence is not None:
+        with db.write() as tx:
+            report_fork(tx, log, evidence, now)

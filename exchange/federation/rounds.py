@@ -8,8 +8,10 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +65,7 @@ class Rounds:
         self._failures: dict[str, tuple[int, float]] = {}
         self._looked: dict[str, float] = {}
         self._running = threading.Lock()
+        self._pulling: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._stopped = threading.Event()
 
     def run(self, *, pause: float = 0.0, everybody: bool = True, progress: Progress | None = None) -> list[Visit]:
@@ -146,10 +149,29 @@ class Rounds:
 
     def _pull(self, peer: PeerLog, origin: str, progress: Progress | None) -> Pulled:
         place = peer.node_url + peer.prefix
-        found = self._puller.pull(peer, origin, self._etags.get(place), progress)
-        if not found.behind:  # else the same head must come again
-            self._etags[place] = peer.etag or self._etags.get(place)
+        with self._alone(origin, peer.deadline):
+            found = self._puller.pull(peer, origin, self._etags.get(place), progress)
+            if not found.behind:  # else the same head must come again
+                self._etags[place] = peer.etag or self._etags.get(place)
         return found
+
+    @contextmanager
+    def _alone(self, origin: str, deadline: float) -> Iterator[None]:
+        """No two pulls of one log at a time. Raises Unreachable where another one takes longer than this visit may."""
+        if not self._pulling[origin].acquire(timeout=max(0.0, min(deadline - self._now(), self._timeout))):
+            raise Unreachable(f"another visit is still at {origin}")
+        try:
+            yield
+        finally:
+            self._pulling[origin].release()
+
+    def bring(self, origin: str, seconds: float) -> None:
+        """The newest entries of a log, from its State's node, within so many seconds: somebody asks for it now. Raises what went wrong."""
+        for record in peers_of(self._puller.participants(), self._own):
+            if record.current_log.origin == origin:
+                self._pull(self._peer(record, deadline=self._monotonic() + seconds), origin, None)
+                return
+        raise NotFound(f"nobody keeps the log {origin} now")
 
     def _note(self, participant: str, error: str | None, pause: float) -> None:
         failures = 0 if error is None else self._failures.get(participant, (0, 0.0))[0] + 1

@@ -23,6 +23,7 @@ from exchange.node.appender import Appender
 from exchange.node.founding import read_participants
 from exchange.node.keyfile import open_key
 from exchange.node.space import MEGABYTE, Space
+from exchange.node.witness import Witness
 from exchange.resources import form_files
 from exchange.store import log as logs
 from exchange.store.database import Database
@@ -30,6 +31,7 @@ from exchange.store.documents import DocumentFolder
 from exchange.store.fitting import judge_unknown
 from exchange.store.restored import mark_ahead
 from exchange.trust.participants import Participants
+from exchange.trust.quorum import witness_name
 
 Clock = Callable[[], datetime]
 
@@ -56,6 +58,7 @@ class Node:
         opened: Database | None = None
         try:
             log_key = open_key(settings.keys / "log.key", kind=Kind.LOG).key  # 2
+            witness_key = open_key(settings.keys / "witness.key", kind=Kind.WITNESS).key
             self.vkey = Vkey(settings.origin, ED25519, log_key.public)
             self.catalogue = _catalogue(settings)
             self.db = opened = Database(settings.database_url)  # 3
@@ -85,6 +88,13 @@ class Node:
             catalogue=self.catalogue,
         )
         self.appender.held.append(self.space.why)
+        self.witness = Witness(
+            self.db,
+            name=witness_name(settings.federation, settings.participant),
+            key=witness_key,
+            own_origin=self.origin,
+            clock=clock,
+        )
 
     def _open_log(self) -> None:
         """Rebuild the tree from the entries and compare it with what was signed last."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from exchange.errors import Misuse
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-NEWEST = "0003"
+NEWEST = "0004"
 
 # No row that proves something is ever changed or removed: a bug, or a hand in the database, meets the engine's own refusal.
 REFUSALS = (
@@ -19,6 +19,15 @@ REFUSALS = (
     ("entry_is_final", "entry", 'UPDATE OF envelope, "index", log_id', "", "an entry never changes"),
     ("entry_stays", "entry", "DELETE", "", "an entry is never deleted"),
     ("log_never_shrinks", "log", "UPDATE OF size", "NEW.size < OLD.size", "a log never shrinks"),
+    (
+        "witness_never_goes_back",
+        "witness_head",
+        "UPDATE",
+        "NEW.log_id <> OLD.log_id OR NEW.size < OLD.size OR NEW.time < OLD.time OR (NEW.size = OLD.size AND NEW.root <> OLD.root)",
+        "a witness never signs less, another root or an earlier time than before",
+    ),
+    ("witness_stays", "witness_head", "DELETE", "", "what a witness signed is never forgotten"),
+    ("cosignature_stays", "cosignature", "DELETE", "", "a cosignature is never deleted"),
 )
 
 
@@ -51,9 +60,10 @@ def version(conn: Connection) -> str | None:
 
 
 def make_final(conn: Connection, only: str | None = None) -> None:
-    """The triggers behind `REFUSALS`, on all tables or on one, in the words of the engine at hand."""
+    """The triggers behind `REFUSALS`, on all tables that there are or on one, in the words of the engine at hand."""
+    there = inspect(conn).get_table_names()  # the first migration knows fewer than the last
     for name, table, when, condition, why in REFUSALS:
-        if only not in (None, table):
+        if only not in (None, table) or table not in there:
             continue
         unless = f" WHEN ({condition})" if condition else ""
         if conn.dialect.name == "sqlite":

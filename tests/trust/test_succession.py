@@ -7,8 +7,9 @@ import pytest
 
 from exchange.core.checkpoint import Checkpoint
 from exchange.core.merkle import EMPTY_ROOT, leaf_hash, root_of
-from exchange.errors import ExchangeError, Forked, RolledBack, WrongOrigin
-from exchange.trust.succession import Step, follows
+from exchange.errors import BadProof, ExchangeError, Forked, Malformed, RolledBack, WrongOldSize, WrongOrigin
+from exchange.trust.succession import Step, check_cosigning, follows
+from tests.core import Tree
 
 HONEST = [leaf_hash(b"entry %d" % number) for number in range(8)]
 OTHER = sha256(b"another history").digest()
@@ -79,3 +80,52 @@ def test_all_answers_are_ours() -> None:
             assert follows(last, new) in Step
         except ExchangeError as error:
             assert error.code in {"rolled-back", "forked"}
+
+
+CHAIN = Tree.of(9)
+
+
+def at(size: int, tree: Tree = CHAIN) -> Checkpoint:
+    return Checkpoint("xr.test.example/log", size, tree.root(size))
+
+
+@pytest.mark.parametrize("old", range(10))
+@pytest.mark.parametrize("new", range(10))
+def test_a_witness_may_sign_what_continues_the_last_and_proves_it(old: int, new: int) -> None:
+    last = at(old) if old else None
+    if new < old:
+        with pytest.raises(Malformed):
+            check_cosigning(last, old, (), at(new))
+        return
+    proof = CHAIN.proof(old, new)
+    check_cosigning(last, old, proof, at(new))
+    if not old:
+        check_cosigning(at(0), 0, (), at(new))
+    wrong: list[tuple[bytes, ...]] = [(*proof, bytes(32)), (bytes(32), *proof)]  # pitfall 7: longer than needed
+    wrong += [proof[:-1]] if proof else []
+    for each in wrong:
+        with pytest.raises(BadProof):
+            check_cosigning(last, old, each, at(new))
+    if new:
+        with pytest.raises(BadProof):
+            check_cosigning(at(old), old, proof or (bytes(32),), at(new, Tree.of(9, "another")))
+
+
+def test_a_witness_names_the_size_it_signed_last() -> None:
+    for last, size in ((None, 0), (at(3), 3), (at(0), 0)):
+        with pytest.raises(WrongOldSize) as caught:
+            check_cosigning(last, size + 1, (), at(5))
+        assert caught.value.size == size
+    with pytest.raises(Malformed):  # before the size is compared
+        check_cosigning(at(3), 6, (), at(5))
+
+
+def test_of_nothing_there_is_one_root() -> None:
+    """Pitfall 8: size 0 with a false root; proof lines with old 0."""
+    false = Checkpoint("xr.test.example/log", 0, bytes(32))
+    for last in (None, at(0)):
+        check_cosigning(last, 0, (), at(0))
+        with pytest.raises(BadProof):
+            check_cosigning(last, 0, (), false)
+        with pytest.raises(BadProof):
+            check_cosigning(last, 0, (bytes(32),), at(5))
