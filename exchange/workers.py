@@ -129,11 +129,22 @@ def _write(pipe: IO[bytes], value: object) -> None:
 
 
 def _read(pipe: IO[bytes]) -> Any:
-    length = pipe.read(4)
-    data = pipe.read(int.from_bytes(length, "big"))
-    if len(length) < 4 or len(data) < int.from_bytes(length, "big"):
-        raise EOFError
+    length = _exactly(pipe, 4)
+    data = _exactly(pipe, int.from_bytes(length, "big"))
     return pickle.loads(data)  # noqa: S301 - from the process that started this one, or that this one started
+
+
+def _exactly(pipe: IO[bytes], size: int) -> bytearray:
+    """Past the pipe's buffer: that would take the next answer along, and who waits for the pipe to have one waits for ever."""
+    data = bytearray(size)
+    with memoryview(data) as view:
+        done = 0
+        while done < size:
+            came = os.readv(pipe.fileno(), [view[done:]])
+            if came == 0:
+                raise EOFError
+            done += came
+    return data
 
 
 def main() -> None:

@@ -1,17 +1,22 @@
 """Worker processes: what they answer is what this process would have answered, and none outlives whoever started it."""
 
+import fcntl
 import os
+import pickle
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from exchange.errors import Malformed, Unavailable
-from exchange.workers import Workers
+from exchange.workers import Worker, Workers
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,24 @@ def workers() -> Iterator[Workers[int]]:
     made = Workers(2, Desk(100))
     yield made
     made.close()
+
+
+def test_an_answer_that_was_not_taken_is_seen_in_the_pipe() -> None:
+    """Taking the one before must not take it along, unseen: an audit waited for it for ever."""
+    worker = Worker(Desk(100))
+    try:
+        worker.give(Add(1))
+        worker.give(Add(2))
+        both = 2 * (4 + len(pickle.dumps((False, (os.getpid(), 101)), pickle.HIGHEST_PROTOCOL)))
+        waiting = 0
+        while waiting < both - 8:  # a process's number is a few bytes, or a few less
+            time.sleep(0.01)
+            waiting = struct.unpack("i", fcntl.ioctl(worker.answers.fileno(), termios.FIONREAD, bytes(4)))[0]
+        assert worker.take()[1] == 101
+        assert select.select([worker.answers], [], [], 0)[0]
+        assert worker.take()[1] == 102
+    finally:
+        worker.dismiss()
 
 
 def test_many_jobs_are_done_by_few_processes(workers: Workers[int]) -> None:
@@ -97,7 +120,7 @@ def test_after_a_rest_other_processes_work(workers: Workers[int]) -> None:
 PARENT = """
 import time
 from concurrent.futures import wait
-from exchange.workers import Workers
+from exchange.workers import Worker, Workers
 from tests.test_workers import Add, Desk
 workers = Workers(2, Desk(0))
 jobs = [workers.submit(Add(0)) for _ in range(2)]
