@@ -13,7 +13,8 @@ it are two thin shells, `blocking.py` and `awaiting.py`, and nothing else here k
 
 Guarantees: every answer is bounded in bytes and in time and is what it should be, or an error of exchange.errors is raised. A
 refusal of the node is the class whose code it carries; a node that does not answer, or answers with something else, is
-`Unreachable`. Redirects are not followed, compressed answers not taken, cookies not kept, and no proxy of the environment is asked.
+`Unreachable`. A list is read page by page, as far as its reader
+goes on. Redirects are not followed, compressed answers not taken, cookies not kept, and no proxy of the environment is asked.
 
 What a node says is not proof. `verified` believes only records that the caller pins (`pinned_records`), and raises
 `Unverified` where they do not lead to what the node said.

@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 import httpx
 
 from exchange.client.blocking import BROKEN_OFF, MAX_CONNECTIONS, SILENT, TIMEOUT, no_cookies
-from exchange.client.wire import HEADERS, Ask, Beginning, Gathering, Page, receive
+from exchange.client.wire import HEADERS, Ask, Beginning, Gathering, Intake, Page, receive
 from exchange.errors import Unreachable
 
 T = TypeVar("T")
@@ -43,21 +43,26 @@ class Awaiting:
         """The answer, or the error that there is instead."""
         try:
             async with asyncio.timeout(ask.seconds):
-                for _ in range(ask.times - 1):
-                    with suppress(*BROKEN_OFF):
-                        return await self._send(ask)
-                return await self._send(ask)
+                intake = await self._send(ask)
         except (*SILENT, TimeoutError) as error:
             raise Unreachable(f"{self.url} does not answer ({type(error).__name__})") from None
+        return intake.finish()
 
-    async def _send(self, ask: Ask[T]) -> T:
+    async def _send(self, ask: Ask[T]) -> Intake[T]:
+        """What took in the answer, to its last byte."""
+        for _ in range(ask.times - 1):
+            with suppress(*BROKEN_OFF):
+                return await self._send_once(ask)
+        return await self._send_once(ask)
+
+    async def _send_once(self, ask: Ask[T]) -> Intake[T]:
         place = self.url + ask.path
         content = None if ask.content is None else _pieces(ask.content())
         async with self._http.stream(ask.method, place, headers=dict(ask.headers), content=content) as response:
             intake = receive(ask, Beginning(place.partition("?")[0], response.status_code, response.headers))
             async for piece in response.aiter_raw():
                 intake.take(piece)
-        return intake.finish()
+        return intake
 
     async def gather(self, ask: Ask[Gathering[T]]) -> T:
         """What as many answers as it takes say together."""

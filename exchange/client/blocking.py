@@ -12,7 +12,17 @@ from typing import Self, TypeVar
 import httpx
 
 from exchange.client.patience import patient_pool, patient_until
-from exchange.client.wire import CONNECT_SECONDS, HEADERS, READ_SECONDS, Ask, Beginning, Gathering, Page, receive
+from exchange.client.wire import (
+    CONNECT_SECONDS,
+    HEADERS,
+    READ_SECONDS,
+    Ask,
+    Beginning,
+    Gathering,
+    Intake,
+    Page,
+    receive,
+)
 from exchange.errors import Unreachable
 
 T = TypeVar("T")
@@ -69,23 +79,28 @@ class Blocking:
         """The answer, or the error that there is instead."""
         before = patient_until(time.monotonic() + ask.seconds)
         try:
-            for _ in range(ask.times - 1):
-                with suppress(*BROKEN_OFF):
-                    return self._send(ask)
-            return self._send(ask)
+            intake = self._send(ask)
         except SILENT as error:
             raise Unreachable(f"{self.url} does not answer ({type(error).__name__})") from None
         finally:
             patient_until(before)
+        return intake.finish()
 
-    def _send(self, ask: Ask[T]) -> T:
+    def _send(self, ask: Ask[T]) -> Intake[T]:
+        """What took in the answer, to its last byte."""
+        for _ in range(ask.times - 1):
+            with suppress(*BROKEN_OFF):
+                return self._send_once(ask)
+        return self._send_once(ask)
+
+    def _send_once(self, ask: Ask[T]) -> Intake[T]:
         place = self.url + ask.path
         content = None if ask.content is None else ask.content()
         with self._http.stream(ask.method, place, headers=dict(ask.headers), content=content) as response:
             intake = receive(ask, Beginning(place.partition("?")[0], response.status_code, response.headers))
             for piece in response.iter_raw():
                 intake.take(piece)
-        return intake.finish()
+        return intake
 
     def gather(self, ask: Ask[Gathering[T]]) -> T:
         """What as many answers as it takes say together."""

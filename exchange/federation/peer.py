@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
 from exchange import __version__
-from exchange.client.blocking import PatientTransport
+from exchange.client.blocking import PatientTransport, no_cookies
 from exchange.client.patience import patient_until
 from exchange.core.document import MAX_DOCUMENT
 from exchange.core.merkle import HASH_SIZE
@@ -28,7 +27,6 @@ from exchange.federation.offers import MAX_LINE
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 MAX_STREAM = 64 * 1024 * 1024  # bytes of one answer of the documents stream
-MAX_CONNECTIONS = 64
 
 # It goes back into a header of ours, so it is taken only as RFC 9110 section 8.8.3 writes it.
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,128}"')
@@ -160,6 +158,6 @@ def open_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """One client for all visits of a node: connections are kept, cookies are not, and no proxy of the environment sees everything."""
     return httpx.Client(
         transport=transport or PatientTransport(),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        cookies=no_cookies(),
         trust_env=False,
     )
