@@ -110,11 +110,13 @@ def parse_record(value: Any, at: str = "") -> ParticipantRecord:
         participant=parse_text(fields["participant"], f"{at}/participant", is_participant_code, "a code such as AT"),
         kind=_one_of(STATE_KINDS + OTHER_KINDS, fields["kind"], f"{at}/kind"),
         names={
-            parse_text(lang, f"{at}/names", is_language, "languages such as en"): _words(name, f"{at}/names/{lang}")
+            parse_text(lang, f"{at}/names", is_language, "languages such as en"): parse_words(
+                name, f"{at}/names/{lang}"
+            )
             for lang, name in _mapping(fields["names"], f"{at}/names").items()
         },
         node_url=parse_text(fields["node_url"], f"{at}/node_url", _is_node_url, "https://host, no slash at its end"),
-        operator=_words(fields["operator"], f"{at}/operator"),
+        operator=parse_words(fields["operator"], f"{at}/operator"),
         status=tuple(_parse_standing(item, here) for here, item in status),
         logs=tuple(_parse_log(item, here) for here, item in logs),
         keys=tuple(_parse_key(item, here) for here, item in keys),
@@ -124,12 +126,17 @@ def parse_record(value: Any, at: str = "") -> ParticipantRecord:
 
 def _parse_standing(value: Any, at: str) -> Standing:
     fields = parse_object(value, at, ("state", "since"))
-    since = parse_text(fields["since"], f"{at}/since", _is_date, "a date such as 2026-11-01")
-    try:
-        date.fromisoformat(since)
-    except ValueError:
-        raise wrong(f"{at}/since", "a date of the calendar", since) from None
+    since = parse_date(fields["since"], f"{at}/since")
     return Standing(_one_of(STATES, fields["state"], f"{at}/state"), since)
+
+
+def parse_date(value: Any, at: str) -> str:
+    text = parse_text(value, at, _is_date, "a date such as 2026-11-01")
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise wrong(at, "a date of the calendar", text) from None
+    return text
 
 
 def _parse_log(value: Any, at: str) -> ParticipantLog:
@@ -154,7 +161,7 @@ def _parse_key(value: Any, at: str) -> ParticipantKey:
         kind=Kind(_one_of(tuple(str(kind) for kind in Kind), fields["kind"], f"{at}/kind")),
         algorithm=algorithm,
         public_key=_guard(f"{at}/public_key", partial(_read_public_key, algorithm=algorithm), fields["public_key"]),
-        roles=_distinct(fields["roles"], f"{at}/roles", _words),
+        roles=_distinct(fields["roles"], f"{at}/roles", parse_words),
         may_sign=_distinct(fields["may_sign"], f"{at}/may_sign", _form),
         start=_position(fields["from"], f"{at}/from"),
         before=None if fields["before"] is None else _position(fields["before"], f"{at}/before"),
@@ -215,7 +222,7 @@ def _mapping(value: Any, at: str) -> dict[str, Any]:
     return value
 
 
-def _words(value: Any, at: str) -> str:
+def parse_words(value: Any, at: str) -> str:
     """Words shown to people: no invisible or direction characters, with which one name could pose as another."""
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT or value != value.strip():
         raise wrong(at, f"1 to {MAX_TEXT} characters, no white space around them", value)
