@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.identity import IdentityKey, parse_identity
 from exchange.core.jsonfields import is_digest, read_second
-from exchange.core.statement import is_federation, is_participant_code
+from exchange.core.vocabulary import is_federation, is_participant_code
 from exchange.errors import Malformed, RecordRefused, Unverified
 from exchange.trust.identities import MAX_CHANGES, Identity, check_history_grows, check_identities, in_force
 from exchange.trust.record import OTHER_KINDS, STATE_KINDS, STATES, Standing

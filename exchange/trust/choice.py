@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from exchange.core.statement import is_participant_code
+from exchange.core.vocabulary import is_participant_code
 from exchange.errors import ExchangeError, Malformed
 from exchange.trust.charter import Charter, check_charter_follows
 from exchange.trust.contents import RootSays, TargetsSay, charter_in, read_root, read_targets

@@ -20,7 +20,7 @@ from typing import Any
 from tuf.api.metadata import DelegatedRole, Root, Targets
 
 from exchange.core.jsontext import canonical_json
-from exchange.core.statement import is_participant_code
+from exchange.core.vocabulary import is_participant_code
 from exchange.errors import ExchangeError, Malformed, RecordRefused
 from exchange.trust.charter import Charter, format_charter, parse_charter
 from exchange.trust.participants import ParticipantRecord, format_record, parse_record
