@@ -14,6 +14,7 @@ import queue
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -82,12 +83,13 @@ class Worker:
 
 
 class Workers(Generic[Desk]):
-    """Up to `number` of them for many threads, started when there is work and gone after `rest`."""
+    """Up to `number` of them for many threads, started when there is work and gone after a `rest`."""
 
     def __init__(self, number: int, make_desk: Callable[[], Desk]) -> None:
         self.number, self._make_desk = number, make_desk
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
+        self._worked = time.monotonic()
 
     def submit(self, job: Callable[[Desk], Result]) -> Future[Result]:
         return self._threads.submit(self._do, job)
@@ -109,11 +111,14 @@ class Workers(Generic[Desk]):
         except BaseException:
             worker.dismiss()
             raise
+        self._worked = time.monotonic()
         self._idle.put(worker)
         return result
 
-    def rest(self) -> None:
-        """Let the processes go; the next job starts others. Not while jobs run."""
+    def rest(self, after: float = 0.0) -> None:
+        """Let the processes go if none worked in the last `after` seconds; the next job starts others. Not while jobs run."""
+        if time.monotonic() - self._worked < after:
+            return
         while not self._idle.empty():
             self._idle.get().dismiss()
 

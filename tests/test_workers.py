@@ -117,6 +117,22 @@ def test_after_a_rest_other_processes_work(workers: Workers[int]) -> None:
     assert workers.submit(Add(1)).result()[0] != before
 
 
+def test_whoever_worked_just_now_is_kept_for_a_while(workers: Workers[int]) -> None:
+    before = workers.submit(Add(1)).result()[0]
+    workers.rest(after=3_600)
+    assert workers.submit(Add(1)).result()[0] == before
+    workers.rest(after=-1)
+    assert workers.submit(Add(1)).result()[0] != before
+
+
+def test_a_desk_is_made_without_what_a_worker_never_needs() -> None:
+    """A process starts within a tenth of the time that libraries for databases and for HTTP take to load."""
+    asked = "import sys, exchange.workers, exchange.federation.examine; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    assert "exchange.store.rows" in loaded
+    assert not {"sqlalchemy", "sqlmodel", "pydantic", "httpx", "fastapi", "sqlite3"} & set(loaded)
+
+
 PARENT = """
 import time
 from concurrent.futures import wait

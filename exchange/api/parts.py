@@ -12,7 +12,7 @@ from exchange.errors import DocumentsMissing, Malformed
 from exchange.node.appender import Recorded
 from exchange.node.node import Node
 from exchange.node.submit import Submission
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 
 
 async def receive(request: Request, node: Node) -> tuple[Submission, list[Arrival]]:

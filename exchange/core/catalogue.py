@@ -6,13 +6,15 @@ A statement names its form by code, version and SHA-256 of the file, so two node
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from exchange.core.document import SMALL_DOCUMENT
 from exchange.core.form import Form, judge, parse_form
-from exchange.core.statement import FormRef
+from exchange.core.statement import FormRef, Statement
 from exchange.errors import Malformed
 
 FITS = "fits"
 NOT_KNOWN = "form not known here"
 NOT_HELD = "not held"
+_OVERSIZED_BODY = bytes(SMALL_DOCUMENT + 1)
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,15 @@ class Catalogue:
             return NOT_KNOWN
         errors = judge(form, body)
         return FITS if not errors else f"does not fit: {errors[0].pointer or '/'}: {errors[0].detail}"
+
+
+def judge_body(catalogue: Catalogue, statement: Statement, bodies: Mapping[str, bytes | None]) -> str:
+    """The verdict with these contents at hand, by commitment, None for one that lies in a file; what has no body cannot misfit."""
+    for ref in statement.documents:
+        if ref.slot == "body":
+            if ref.commitment not in bodies:
+                return NOT_HELD
+            content = bodies[ref.commitment]
+            # A body that lies in a file is larger than any form allows; its bytes need not be read to know it.
+            return catalogue.judge(statement.form, _OVERSIZED_BODY if content is None else content)
+    return FITS

@@ -14,8 +14,8 @@ from exchange.federation.offers import OfferedDocument
 from exchange.federation.peer import PeerLog
 from exchange.store import documents
 from exchange.store.database import Database
-from exchange.store.documents import Arrival, DocumentFolder
 from exchange.store.fitting import judge_arrived
+from exchange.store.folder import Arrival, DocumentFolder
 from exchange.store.log import LogState
 
 MISSING_AT_ONCE = 2_048  # missing documents looked at together

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from exchange.core.catalogue import Catalogue
 from exchange.core.document import SMALL_DOCUMENT, commit
 from exchange.federation.offers import OfferedDocument, parse_offer
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from exchange.store.rows import EntryRows, rows_of
 from exchange.trust.admission import Admitted, admit
 from exchange.trust.participants import Participants

@@ -23,7 +23,7 @@ from exchange.federation.peer import PeerLog
 from exchange.store import documents, intake
 from exchange.store import log as logs
 from exchange.store.database import Database
-from exchange.store.documents import DocumentFolder
+from exchange.store.folder import DocumentFolder
 from exchange.store.log import LogState, Signed
 from exchange.trust.participants import Participants
 from exchange.workers import Workers
@@ -34,6 +34,7 @@ WITHHELD_AFTER = timedelta(
 
 MANY = 1_024  # entries of a run from which on it is worth examining them beside the storing of the run before
 PART = 512  # entries of one job
+IDLE_SECONDS = 60.0  # a worker process without work is kept
 MAX_OFFERED = (
     16 * 1024 * 1024
 )  # bytes of documents stream held for a run that others examine; what is beyond comes afterwards
@@ -103,9 +104,9 @@ class Puller:
         )
 
     def rest(self) -> None:
-        """Between rounds no process waits for work."""
+        """Between rounds no process waits for work, but for a while: a long log takes one visit after the other."""
         if self.workers is not None:
-            self.workers.rest()
+            self.workers.rest(after=IDLE_SECONDS)
 
     def _log(self, origin: str) -> LogState:
         with self.db.read() as tx:

@@ -27,7 +27,7 @@ from exchange.node.line import Group, Line
 from exchange.store import intake
 from exchange.store import log as logs
 from exchange.store.database import Database, Transaction
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from exchange.trust.admission import Admitted, Refused, Waiting, admit
 from exchange.trust.participants import Participants
 

@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from exchange.core.form import NOT_STATED
+from exchange.core.span import last_day
 from exchange.node.node import Node
 from exchange.node.reachability import CLOSED, REACHABLE, UNKNOWN, Reachability, reachability
 from exchange.store.contacts import StoredContact, contacts
-from exchange.store.registry import last_day
 
 _ORDER = {REACHABLE: 0, UNKNOWN: 1, CLOSED: 2}
 

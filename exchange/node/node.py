@@ -25,10 +25,11 @@ from exchange.node.keyfile import open_key
 from exchange.node.space import MEGABYTE, Space
 from exchange.node.witness import Witness
 from exchange.resources import form_files
+from exchange.store import documents
 from exchange.store import log as logs
 from exchange.store.database import Database
-from exchange.store.documents import DocumentFolder
 from exchange.store.fitting import judge_unknown
+from exchange.store.folder import DocumentFolder
 from exchange.store.restored import mark_ahead
 from exchange.trust.participants import Participants
 from exchange.trust.quorum import witness_name
@@ -70,7 +71,7 @@ class Node:
             self.participants = Participants(settings.federation, False, {})
             self._open_log()  # 4
             with self.db.write() as tx:
-                swept = self.files.sweep(tx)  # 5
+                swept = documents.sweep(tx, self.files)  # 5
                 judge_unknown(tx, self.catalogue)
         except BaseException:
             if opened is not None:

@@ -15,7 +15,7 @@ from exchange.node.appender import Candidate, Recorded, admitted_or_raise
 from exchange.node.node import Node
 from exchange.store import intake
 from exchange.store import log as logs
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from exchange.store.rows import id_of
 from exchange.trust.admission import Admitted
 from exchange.trust.participants import Participants

@@ -4,32 +4,17 @@ It is about the body alone, changes nothing of what the one door decided, and ma
 as one of them lacks the document or the form (DESIGN.md section 4, rule 1).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Select, select, update
 
-from exchange.core.catalogue import FITS, NOT_HELD, NOT_KNOWN, Catalogue
-from exchange.core.document import SMALL_DOCUMENT
+from exchange.core.catalogue import NOT_HELD, NOT_KNOWN, Catalogue, judge_body
 from exchange.core.dsse import parse_envelope
 from exchange.core.statement import Statement, parse_statement
 from exchange.store import tables
 from exchange.store.database import Transaction
 from exchange.store.documents import kept
-
-OVERSIZED_BODY = bytes(SMALL_DOCUMENT + 1)
-
-
-def judge_body(catalogue: Catalogue, statement: Statement, bodies: Mapping[str, bytes | None]) -> str:
-    """The verdict with these contents at hand, by commitment, None for one that lies in a file; what has no body cannot misfit."""
-    for ref in statement.documents:
-        if ref.slot == "body":
-            if ref.commitment not in bodies:
-                return NOT_HELD
-            content = bodies[ref.commitment]
-            # A body that lies in a file is larger than any form allows; its bytes need not be read to know it.
-            return catalogue.judge(statement.form, OVERSIZED_BODY if content is None else content)
-    return FITS
 
 
 def judge_unknown(tx: Transaction, catalogue: Catalogue) -> int:

@@ -8,15 +8,16 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
-from exchange.core.catalogue import NOT_HELD, Catalogue
+from exchange.core.catalogue import NOT_HELD, Catalogue, judge_body
 from exchange.core.dsse import parse_envelope
 from exchange.core.statement import parse_statement
 from exchange.errors import DuplicateSubmission
 from exchange.store import documents, fulltext, tables
 from exchange.store.bulk import among, insert_rows
 from exchange.store.database import Transaction
-from exchange.store.documents import Arrival, Kept
-from exchange.store.fitting import judge_arrived, judge_body
+from exchange.store.documents import Kept
+from exchange.store.fitting import judge_arrived
+from exchange.store.folder import Arrival
 from exchange.store.log import LogState
 from exchange.store.rows import COMMITMENT, ENTRY, SLOT, SUBMISSION, Columns, Decision, EntryRows, id_of, rows_of
 from exchange.store.series import settle

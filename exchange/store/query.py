@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import BigInteger, CompoundSelect, Select, literal, select, text, union_all
 
+from exchange.core.span import first_day, last_day
 from exchange.errors import NotFound
 from exchange.store import tables
 from exchange.store.bulk import ask
 from exchange.store.database import Transaction
-from exchange.store.registry import SlotState, SubmissionState, digest_of, first_day, is_submission, last_day
+from exchange.store.registry import SlotState, SubmissionState, digest_of, is_submission
 
 
 @dataclass(frozen=True, slots=True)

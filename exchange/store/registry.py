@@ -1,6 +1,5 @@
 """The registry as values: what was admitted, and what was not, with the reason. How it fills is in intake.py."""
 
-import calendar
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,20 +52,6 @@ class SubmissionState:
     in_force: bool
     fits: str
     documents: tuple[SlotState, ...]
-
-
-def first_day(text: str) -> str:
-    """The first day of a year, month or day."""
-    return (text + "-01-01")[:10] if len(text) == 4 else (text + "-01")[:10]
-
-
-def last_day(text: str) -> str:
-    """The last day of a year, month or day."""
-    if len(text) == 4:
-        return f"{text}-12-31"
-    if len(text) == 7:
-        return f"{text}-{calendar.monthrange(int(text[:4]), int(text[5:7]))[1]:02}"
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,13 @@ Plain tuples, because they cross from one process to another by the hundred thou
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
-from exchange.core.catalogue import Catalogue
+from exchange.core.catalogue import Catalogue, judge_body
 from exchange.core.dsse import parse_envelope
+from exchange.core.span import first_day, last_day
 from exchange.core.statement import submission_id
 from exchange.errors import Malformed
-from exchange.store.fitting import judge_body
-from exchange.store.registry import first_day, last_day
 from exchange.store.shortkey import shortkey
 from exchange.trust.admission import Admitted, Refused, Verdict, Waiting
 
@@ -96,8 +94,8 @@ def _admitted(admitted: Admitted, catalogue: Catalogue, bodies: Mapping[str, byt
         " ".join(form.obligations) if form else "",
         series,
         statement.issued,
-        _first_day(period.start) if period else None,
-        _last_day(period.end) if period else None,
+        first_day(period.start) if period else None,
+        last_day(period.end) if period else None,
         statement.return_,
         statement.message,
         statement.status,
@@ -111,7 +109,3 @@ def _admitted(admitted: Admitted, catalogue: Catalogue, bodies: Mapping[str, byt
         commitment = bytes.fromhex(ref.commitment)
         slots.append((ref.slot, ordinal, commitment, shortkey(commitment), ref.media_type, ref.language, audience))
     return EntryRows(_ADMITTED, ident, series, submission, judge_body(catalogue, statement, bodies), tuple(slots))
-
-
-_first_day = lru_cache(maxsize=1024)(first_day)
-_last_day = lru_cache(maxsize=1024)(last_day)

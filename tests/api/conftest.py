@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from exchange.node.submit import Submission
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from tests.world import World, WorldNode
 
 

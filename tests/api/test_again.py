@@ -16,7 +16,7 @@ from exchange.core.pack import Pack
 from exchange.core.receipt import parse_receipt, verify_receipt
 from exchange.node.founding import officer_key
 from exchange.node.submit import Submission
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from exchange.trust.participants import Participants
 from tests import key_named
 from tests.api import CLOSING, PARTS, URL, Answer, ask, kept, offer, part, parts, post, refused

@@ -34,7 +34,7 @@ from exchange.resources import form_files
 from exchange.store import documents, intake
 from exchange.store import log as logs
 from exchange.store.database import Database
-from exchange.store.documents import Arrival, DocumentFolder
+from exchange.store.folder import Arrival, DocumentFolder
 from exchange.store.participants import keep_record
 from exchange.trust.admission import admit
 from exchange.trust.participants import Participants, format_participants

@@ -20,7 +20,7 @@ from exchange.core.statement import DocumentRef, parse_statement
 from exchange.errors import Unreachable
 from exchange.federation.offers import OfferedDocument, parse_offer
 from exchange.store import documents
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from tests.faults import (
     Real,
     answer,

@@ -16,7 +16,7 @@ from exchange.core.receipt import parse_receipt, verify_receipt
 from exchange.errors import KeyNotAllowed, LogStopped, StorageFailed
 from exchange.node.appender import Recorded
 from exchange.node.submit import Submission
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from exchange.trust.participants import ParticipantKey, Participants
 from tests import engine, key_named
 from tests.databases import hand_in

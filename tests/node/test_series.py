@@ -15,7 +15,7 @@ from exchange.node.appender import admitted_or_raise
 from exchange.node.keyfile import open_key
 from exchange.store import intake
 from exchange.store import log as logs
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from tests.node.test_appender import together
 from tests.world import Published, World, WorldNode
 

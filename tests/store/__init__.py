@@ -11,7 +11,7 @@ from exchange.core.statement import Statement, submission_id
 from exchange.store import intake
 from exchange.store import log as logs
 from exchange.store.database import Database
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from exchange.store.log import LogState
 from exchange.trust.admission import admit
 from tests import builders, key_named

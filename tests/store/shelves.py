@@ -10,7 +10,7 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.search import parse_query
 from exchange.core.statement import submission_id
 from exchange.store import documents
-from exchange.store.documents import Arrival
+from exchange.store.folder import Arrival
 from exchange.store.fulltext import index_some
 from exchange.store.query import Filter
 from exchange.store.search import search

@@ -8,7 +8,7 @@ from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, commit
 from exchange.core.statement import DocumentRef
 from exchange.errors import Malformed, NotFound, TooLarge
 from exchange.store import documents
-from exchange.store.documents import Arrival, DocumentFolder
+from exchange.store.folder import Arrival, DocumentFolder
 from tests import builders, key_named
 from tests.store import Books
 
@@ -61,9 +61,9 @@ def test_the_sweep_leaves_what_a_row_names(books: Books, folder: DocumentFolder)
     (folder.folder / "incoming" / "half").write_bytes(b"what a node that died had received")
     with books.db.write() as tx:
         documents.hold(tx, [arrival])
-        assert folder.sweep(tx) == 2
+        assert documents.sweep(tx, folder) == 2
         assert files(folder) == [folder.path(arrival.commitment)]
-        assert folder.sweep(tx) == 0
+        assert documents.sweep(tx, folder) == 0
 
 
 def small(slot: str, content: bytes = b"content") -> tuple[Arrival, DocumentRef]:

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from exchange.core.catalogue import Catalogue
+from exchange.core.span import first_day, last_day
 from exchange.core.statement import FormRef, Period, Statement
 from exchange.errors import Malformed, NotFound
 from exchange.store import intake, registry
 from exchange.store import log as logs
 from exchange.store.query import Filter, history, submission, submissions
-from exchange.store.registry import first_day, last_day
 from tests import builders
 from tests.core.test_catalogue import form_file, ref
 from tests.store import Books
