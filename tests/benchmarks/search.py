@@ -1,18 +1,22 @@
-"""Page one of a list with two filters over 100,000 submissions of eight States, asked of a real node over HTTP, warm.
+"""Page one over 100,000 submissions of eight States, with two filters and with words, asked of a real node over HTTP, warm.
 
-A hundred submissions to a page, as the node gives them unless told otherwise; one connection, one question after another.
+A hundred submissions to a page, as the node gives them unless told otherwise; one connection, one question after another. All
+texts were indexed behind the pull, by the node itself and with nothing else to do: how fast stands beside the raw rate.
 """
 
 import http.client
 import statistics
 import time
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 
+from exchange.client import Client
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.figure import Bound, Figure
+from tests.benchmarks.entries import COMMON, RARE
+from tests.benchmarks.figure import Bound, Figure, share
 from tests.benchmarks.idle import codes
 from tests.benchmarks.nodes import RealNode, introduce, lay_out, peer_record
 from tests.benchmarks.peers import Peers
@@ -20,6 +24,7 @@ from tests.benchmarks.puller import PullerProcess
 
 PAGE_ONE = Bound(at_most=10.0, unit=" ms")
 FORMS = ("ICT-03", "ICT-01", "CT-01", "CSE-01")
+WITH_COMMON = ("ICT-01", "CSE-01")  # the forms of every second body
 
 
 def run(bench: Bench) -> Iterator[Figure]:
@@ -36,11 +41,31 @@ def run(bench: Bench) -> Iterator[Figure]:
                 with PullerProcess(directory) as puller:
                     puller.round(each * len(states))
             with RealNode(directory) as node:
-                yield _asked(bench, engine, node, "page one, participant and form", _two_filters(states))
+                indexed = bench.reference.beside(partial(_index_rate, node, each * len(states)))
+                yield share("texts indexed behind a pull", engine, [indexed], None)
+                for what, asked in _questions(states).items():
+                    yield _asked(bench, engine, node, f"page one, {what}", asked)
 
 
-def _two_filters(states: list[str]) -> list[dict[str, str]]:
-    return [{"participant": code, "form": form} for code in states for form in FORMS]
+def _index_rate(node: RealNode, submissions: int) -> float:
+    """Of the node that has just started, until every text can be found."""
+    began = time.perf_counter()
+    with Client(node.url) as client:
+        while client.search(RARE, limit=1)["unsearched"]:
+            time.sleep(0.1)
+    return submissions / (time.perf_counter() - began)
+
+
+def _questions(states: list[str]) -> dict[str, list[dict[str, str]]]:
+    two_filters = [{"participant": code, "form": form} for code in states for form in FORMS]
+    return {
+        "participant and form": two_filters,
+        "a rare word": [{"q": RARE}],
+        "a common word": [{"q": COMMON}],
+        "a common word, participant and form": [
+            {"q": COMMON, **filters} for filters in two_filters if filters["form"] in WITH_COMMON
+        ],
+    }
 
 
 def _asked(bench: Bench, engine: str, node: RealNode, what: str, asked: list[dict[str, str]]) -> Figure:
