@@ -14,7 +14,7 @@ documents, finds the same.
 
 import re
 import unicodedata
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -23,7 +23,7 @@ from typing import Any
 from exchange.core.document import SMALL_DOCUMENT
 from exchange.core.faults import NOT_STATED
 from exchange.core.jsontext import parse_json
-from exchange.core.words import fold, words
+from exchange.core.words import MAX_WORD, fold, words
 from exchange.errors import Malformed
 
 MAX_WORDS = 16_000
@@ -39,9 +39,12 @@ GAP = "§"
 CONTEXT = 160
 """Characters of a text around what was found in it."""
 
-_BLOCK = re.compile(r"\S{1,40}")
-"""Where a line may be cut."""
+BLOCK = 40
+"""Characters in a row that are cut nowhere else."""
+
+_BLOCK = re.compile(rf"\S{{1,{BLOCK}}}")
 _WORD = re.compile(r"\S+")
+_STRETCH = re.compile(r"(?:\S+\s*){1,32}")
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
 
 
@@ -118,38 +121,78 @@ def _thin(sequence: list[str]) -> list[str]:
 
 def context(texts: Iterable[str], query: Query) -> str | None:
     """A piece of the text in which most of the terms stand, around the first of them; None where none stands there."""
-    wanted = [f" {' '.join(term.words)}" + ("" if term.prefix else " ") for term in query]
+    wanted = [_Wanted.of(term) for term in query]
     best, most = None, 0
     for text in texts:
-        if text.isascii() and not any(term.words[0] in text.lower() for term in query):
+        plain = text.isascii()
+        if plain and not any(each.first in text.lower() for each in wanted):
             continue  # seen at a glance: there is nothing to fold
-        folded = f" {' '.join(words(text))} "
-        places = [place for term in wanted if (place := folded.find(term)) >= 0]
+        # Folding plain text moves nothing; in any other the words are counted.
+        folded = f" {fold(text)} " if plain else f" {' '.join(words(text))} "
+        places = [place for each in wanted if (place := each.find(folded)) >= 0]
         if len(places) > most:
-            best, most = (text, folded.count(" ", 0, min(places))), len(places)
+            at = min(places)
+            best, most = (text, at if plain else _place(text, folded.count(" ", 0, at))), len(places)
         if most == len(wanted):
             break
     return None if best is None else _excerpt(*best)
 
 
-def _excerpt(text: str, number: int) -> str:
-    """The text around its word of that number, on one line and with nothing in it that cannot be seen."""
-    starts = [match.start() for match in _BLOCK.finditer(text)]
-    first = bisect_left(starts, _place(text, number, starts) - CONTEXT // 3)
-    end = starts[first] + CONTEXT
-    piece = text[starts[first] : end]
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A term as it stands in folded text; of words that are cut, more may follow."""
+
+    first: str
+    whole: re.Pattern[str]
+
+    @classmethod
+    def of(cls, term: Term) -> "_Wanted":
+        said = " +".join(word + (r"\S*" if len(word) == MAX_WORD else "") for word in term.words)
+        return cls(term.words[0], re.compile(f" {said}" + ("" if term.prefix else " ")))
+
+    def find(self, folded: str) -> int:
+        """Where the blank in front of it stands, which is where it begins in a text that has no blank put in front; or -1."""
+        start = f" {self.first}"
+        at = folded.find(start)
+        while at >= 0 and not self.whole.match(folded, at):
+            at = folded.find(start, at + 1)
+        return at
+
+
+def _excerpt(text: str, place: int) -> str:
+    """The text around that place, on one line and with nothing in it that cannot be seen."""
+    start = _cut(text, place)
+    end = start + CONTEXT
+    piece = text[start:end]
     if not piece.isprintable():
         piece = "".join(character if character.isprintable() else _unseen(character) for character in piece)
-    cut = ("… " if first else "", " …" if end < len(text.rstrip()) else "")
+    cut = ("… " if text[:start].strip() else "", " …" if end < len(text.rstrip()) else "")
     return cut[0] + " ".join(piece.split()) + cut[1]
 
 
-def _place(text: str, number: int, starts: list[int]) -> int:
-    """Where the word of that number begins, or the block of characters that it is in."""
-    if text.isascii():  # folding moves nothing
-        return next(islice(_WORD.finditer(fold(text)), number, None)).start()
-    # No word reaches over white space, so the words up to each block can be counted, but for those that are cut themselves.
-    return starts[bisect_right(starts, number, key=lambda start: len(words(text[:start]))) - 1]
+def _cut(text: str, place: int) -> int:
+    """Where a line may begin, not long before the place."""
+    wish = max(0, place - CONTEXT // 3)
+    before = text[:wish]
+    run = 0 if not before or before[-1].isspace() else len(before.rsplit(None, 1)[-1])
+    return next(match.start() for match in _BLOCK.finditer(text, wish - run) if match.start() >= wish)
+
+
+def _place(text: str, number: int) -> int:
+    """Where the word of that number begins, or the block of characters that it is in: no word reaches over white space."""
+    for stretch in _STRETCH.finditer(text):
+        inside = len(words(stretch[0]))
+        if number < inside:
+            break
+        number -= inside
+    for run in _WORD.finditer(text, stretch.start()):
+        inside = len(words(run[0]))
+        if number < inside:
+            break
+        number -= inside
+    # The words up to each block can be counted, but for those that are cut themselves.
+    starts = range(0, len(run[0]), BLOCK)
+    return run.start() + starts[bisect_right(starts, number, key=lambda start: len(words(run[0][:start]))) - 1]
 
 
 def _unseen(character: str) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import ARRAY, ColumnElement, Integer, Table, any_, literal
 
 from exchange.store import tables
 from exchange.store.database import Transaction
@@ -107,6 +107,13 @@ def _submissions_by_key(columns: tuple[str, ...]) -> str:
         f"SELECT {names} FROM {entry} e JOIN {submission} s"  # noqa: S608 - our own names
         ' ON s.log_id = e.log_id AND s."index" = e."index" WHERE e.key'
     )
+
+
+def one_of(tx: Transaction, column: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
+    """That a column is one of these numbers: one value to PostgreSQL, which would plan anew for each number of values."""
+    if tx.dialect.name == "sqlite":
+        return column.in_(numbers)
+    return column == any_(literal(list(numbers), ARRAY(Integer)))
 
 
 def ask(tx: Transaction, start: str, values: Collection[Any], condition: str = "") -> Iterator[tuple[Any, ...]]:

@@ -8,13 +8,15 @@ that match. So each text is marked with the stretches of `seq` in which it lies,
 other is asked for, longer each time: what is common is found in the first, and what is rare in few.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exchange.core.search import GAP, Query, Term
 from exchange.store.database import Transaction
 
 MOST = 2_048  # found at a time
+COMMON = 8
+"""What fills this part of a page is common."""
 LEVELS = (10, 12, 14, 16, 18)
 """Binary logarithms of the lengths of stretches."""
 
@@ -57,21 +59,35 @@ def take_out(tx: Transaction, rows: Mapping[int, tuple[Sequence[str], Sequence[s
 
 
 def find(tx: Transaction, query: Query, marks: Marks, before: int, size: int) -> Iterator[list[int]]:
-    """The `seq` below `before` of what has all terms and marks, newest first: `size` of them, then more at a time."""
+    """The `seq` below `before` of what has all terms and marks, newest first: `size` of them, then more at a time.
+
+    Who takes no more says so (`found_enough`) before the transaction asks for anything else.
+    """
     if not query or not all(marks):
         return
     if not _is_sqlite(tx):
         # Every text of the registry is here, and reading them all is never the way; statistics may not know it yet.
         tx.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    for ask, values in _questions(tx, query, marks, before):
+    enough = size // COMMON
+    seen: list[int] = []
+    for ask, values in _questions(tx, query, marks, before, lambda: len(seen) >= enough):
         while found := [row[0] for row in tx.exec_driver_sql(ask, (*values, before, size))]:
+            seen.extend(found)
             yield found
             if len(found) < size:
                 break
             before, size = found[-1], min(2 * size, MOST)
 
 
-def _questions(tx: Transaction, query: Query, marks: Marks, before: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+def found_enough(tx: Transaction) -> None:
+    """PostgreSQL may read small tables as they stand again: other plans are slow without that."""
+    if not _is_sqlite(tx):
+        tx.exec_driver_sql("SET LOCAL enable_seqscan = on")
+
+
+def _questions(
+    tx: Transaction, query: Query, marks: Marks, before: int, is_common: Callable[[], bool]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """One after the other, newest first; each still to be told below which `seq`, and how many."""
     if _is_sqlite(tx):
         groups = [" OR ".join(f'"{mark}"' for mark in each) for each in marks]
@@ -80,7 +96,7 @@ def _questions(tx: Transaction, query: Query, marks: Marks, before: int) -> Iter
         return
     groups = [" | ".join(f"'{mark}'" for mark in each) for each in marks]
     wanted = " & ".join([*map(_in_tsquery, query), *(f"({group})" for group in groups)])
-    for stretches in _backwards(before):
+    for stretches in _backwards(before, is_common):
         here = " | ".join(f"'{stretch}'" for stretch in stretches)
         # In two steps: an order inside would tempt the planner to go through all texts in that order.
         yield (
@@ -111,14 +127,20 @@ def _stretches(seq: int) -> list[str]:
     return [_stretch(level, seq >> level) for level in LEVELS]
 
 
-def _backwards(end: int) -> Iterator[list[str]]:
-    """Stretches from `end` back to the first: those of one length up to a border of the next length, then longer ones."""
+def _backwards(end: int, is_common: Callable[[], bool]) -> Iterator[list[str]]:
+    """Stretches from `end` back to the first: those of one length up to a border of the next length, then longer ones.
+
+    What turns out to be common is asked for in one stretch at a time, since the next one has enough of it.
+    """
     for level, above in zip(LEVELS, (*LEVELS[1:], None), strict=True):
         while end > 0:
-            start = max(0, ((end - 1) >> level) - 3) << level if above is None else (end - 1) >> above << above
-            yield [_stretch(level, number) for number in range(start >> level, ((end - 1) >> level) + 1)]
-            end = start
-            if above is not None:
+            last = (end - 1) >> level
+            first = max(0, last - 3) if above is None else (end - 1) >> above << above - level
+            if is_common():
+                first = last
+            yield [_stretch(level, number) for number in range(first, last + 1)]
+            end = first << level
+            if above is not None and end % (1 << above) == 0:
                 break
 
 

@@ -4,16 +4,17 @@ A page takes the same few questions however much there is; what was struck, or d
 shown, whatever the index says. `behind` (fulltext.py) tells what the index does not know yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from sqlalchemy import select
 
 from exchange.core.search import Query, context
 from exchange.store import tables
+from exchange.store.bulk import one_of
 from exchange.store.database import Transaction
 from exchange.store.fulltext import sources, texts, upto
-from exchange.store.inverted import find
+from exchange.store.inverted import find, found_enough
 from exchange.store.marks import marks_for
 from exchange.store.query import Filter, load, narrow
 from exchange.store.registry import SubmissionState
@@ -29,12 +30,20 @@ def search(
     """Newest arrival first, behind the cursor `before`, as `query.submissions`."""
     end = (upto(tx) or 0) + 1
     found: list[int] = []
-    for seqs in find(tx, query, marks_for(wanted), end if before is None else min(before, end), limit):
-        standing = narrow(select(_S.seq).where(_S.seq.in_(seqs)), wanted)
+    pages = find(tx, query, marks_for(wanted), end if before is None else min(before, end), limit)
+    while len(found) < limit and (named := _some(pages, limit - len(found))):
+        standing = narrow(select(_S.seq).where(one_of(tx, _S.seq, named)), wanted)
         found += [row[0] for row in tx.execute(standing.order_by(_S.seq.desc()).limit(limit - len(found)))]
-        if len(found) == limit:
-            break
+    found_enough(tx)
     return load(tx, found)
+
+
+def _some(pages: Iterator[list[int]], number: int) -> list[int]:
+    """So many that the registry need be asked but once as a rule; none where there are no more."""
+    named: list[int] = []
+    while len(named) < number and (page := next(pages, None)) is not None:
+        named += page
+    return named
 
 
 def contexts(tx: Transaction, states: Sequence[SubmissionState], query: Query) -> list[str | None]:
