@@ -93,7 +93,7 @@ class Exchange:
             self.node.witness.bring = self._bring
             self.node.witness.suspect = lambda origin, note: confront(self.node.db, origin, note, clock())
             self.token = _write_token(settings.directory / "operator.token")
-            self.app = build_app(Room(self.node, self.pull_now, self.token))
+            self.app = build_app(Room(self.node, self.pull_now, self.token, self._workers))
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
             self.recovery = Recovery(self.node, self.rounds.first_look, alone=alone)

@@ -55,12 +55,18 @@ def tagged(media_type: str, **headers: Any) -> Responses:
     return held(raw(media_type, **headers))
 
 
-def receipted(model: type[BaseModel]) -> Responses:
-    """For OpenAPI: recorded now, or before; where it stands is in `Location`."""
-    location = {"Location": {"required": True, "schema": {"type": "string", "format": "uri-reference"}}}
+def submitted(model: type[BaseModel]) -> Responses:
+    """For OpenAPI: recorded now, or before; where it stands is in `Location`. Or a batch, with an answer for each of its lines."""
+    location = {"schema": {"type": "string", "format": "uri-reference"}}
+    lines = {"schema": {"type": "string", "description": "a line for each of the batch: Receipted, or Problem"}}
     return {
-        201: {"description": "Recorded, durably", "headers": location},
-        200: {"description": "The same submission stood here before", "model": model, "headers": location},
+        201: {"description": "Recorded, durably", "headers": {"Location": {"required": True, **location}}},
+        200: {
+            "description": "The same submission stood here before; or what became of each line of a batch",
+            "model": model,
+            "headers": {"Location": location},
+            "content": {"application/x-ndjson": lines},
+        },
     }
 
 

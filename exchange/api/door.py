@@ -9,21 +9,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from exchange.api import shapes
+from exchange.api.batch import LINES, receipted, submit_lines
 from exchange.api.bridge import Bridge
-from exchange.api.contract import receipted, refusals
+from exchange.api.contract import refusals, submitted
 from exchange.api.parameters import check_parameters
 from exchange.api.parts import hand_over, receive
-from exchange.api.request import MAX_JSON, parse_submission, read_body
+from exchange.api.request import read_body
+from exchange.api.room import Room
 from exchange.errors import ExchangeError, Malformed
 from exchange.node.appender import Recorded
+from exchange.node.judge import whole
 from exchange.node.node import Node
+from exchange.node.offer import MAX_JSON, parse_submission
 from exchange.node.packing import receipts_of
-from exchange.node.submit import recorded_before, whole
+from exchange.node.submit import again, door_of, recorded_before
 
 INLINE = (
     256 * 1024
@@ -47,52 +50,46 @@ router = APIRouter(prefix="/v1", route_class=Bare)
     "/submissions",
     response_model=shapes.Receipted,
     status_code=201,
-    responses=receipted(shapes.Receipted) | refusals(403, 409, 413, 422),
+    responses=submitted(shapes.Receipted) | refusals(403, 409, 413, 422),
     openapi_extra=shapes.SUBMISSION,
 )
 async def submit(request: Request) -> Response:
     """Takes complete envelopes signed by the State's own keys: the signature is the credential.
 
     `application/json` where all documents are small, `multipart/form-data` where one is large. Answered after the commit.
+    `application/x-ndjson` takes up to 1,000 at once, one a line, and answers with a line for each: what it would be told alone.
     """
     check_parameters(request, ())
-    node: Node = request.app.state.room.node
+    room: Room = request.app.state.room
+    node = room.node
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == LINES:
+        return await submit_lines(request, room)
     if kind == "application/json":
         recorded = await _from_json(request, node)
     elif kind == "multipart/form-data":
         recorded = await _from_parts(request, node)
     else:
-        raise Malformed(f"expected application/json or multipart/form-data, got {kind[:80] or 'no content type'!r}")
+        expected = f"application/json, {LINES} or multipart/form-data"
+        raise Malformed(f"expected {expected}, got {kind[:80] or 'no content type'!r}")
     if recorded.head is not None:
         receipt = recorded.head.receipt(recorded.index)
     else:
         receipt = (await asyncio.to_thread(receipts_of, node, [recorded.index]))[recorded.index]
     return Response(
-        orjson.dumps(answer(node, recorded, receipt)),
+        receipted(node, recorded, receipt),
         201 if recorded.new else 200,
         {"Location": f"/v1/submissions/{recorded.id}"},
         "application/json",
     )
 
 
-def answer(node: Node, recorded: Recorded, receipt: bytes) -> dict[str, str | int]:
-    return {
-        "id": recorded.id,
-        "origin": node.origin,
-        "index": recorded.index,
-        "new": recorded.new,
-        "receipt": receipt.decode(),
-    }
-
-
 async def _from_json(request: Request, node: Node) -> Recorded:
     body = await read_body(request, MAX_JSON)
     offered = await _at_once(len(body), parse_submission, body)
     try:
-        candidate = await _at_once(len(body), whole, node, offered.envelope, offered.documents)
-        outcome = node.appender.submit(candidate.admitted, candidate.arrivals, candidate.participants)
-        return await Bridge.of(request).wait(outcome)
+        candidate = await _at_once(len(body), whole, door_of(node), offered.envelope, offered.documents)
+        return await Bridge.of(request).wait(node.appender.submit(candidate))
     except ExchangeError:
         # What stands already is answered again, whatever speaks against it now, and whether or not its documents came along.
         [before] = await asyncio.to_thread(recorded_before, node, [offered.envelope])
@@ -102,10 +99,9 @@ async def _from_json(request: Request, node: Node) -> Recorded:
 
 
 async def _from_parts(request: Request, node: Node) -> Recorded:
-    candidate, arrivals = await receive(request, node)
-    if candidate.recorded is not None:
-        return candidate.recorded
-    return await Bridge.of(request).wait(hand_over(node, candidate, arrivals))
+    submission, arrivals = await receive(request, node)
+    before = again(submission)
+    return before if before is not None else await Bridge.of(request).wait(hand_over(node, submission, arrivals))
 
 
 async def _at_once(

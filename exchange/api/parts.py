@@ -6,12 +6,14 @@ from concurrent.futures import Future
 
 from fastapi import Request
 
-from exchange.api.request import MAX_OPENING_PART, PartReader, parse_opening_part
+from exchange.api.request import PartReader
 from exchange.core.dsse import MAX_ENVELOPE
 from exchange.errors import DocumentsMissing, Malformed
 from exchange.node.appender import Recorded
+from exchange.node.judge import Submission
 from exchange.node.node import Node
-from exchange.node.submit import Submission
+from exchange.node.offer import MAX_OPENING_PART, parse_opening_part
+from exchange.node.submit import arriving
 from exchange.store.folder import Arrival
 
 
@@ -21,41 +23,40 @@ async def receive(request: Request, node: Node) -> tuple[Submission, list[Arriva
     if await parts.start() != "envelope":
         raise Malformed("the first part of a submission is its envelope")
     envelope = await parts.read_whole(MAX_ENVELOPE)
-    candidate = await asyncio.to_thread(Submission.arriving, node, envelope)
+    submission = await asyncio.to_thread(arriving, node, envelope)
     arrivals: list[Arrival] = []
     try:
-        while candidate.recorded is None and (name := await parts.start()) is not None:
+        while submission.stands is None and (name := await parts.start()) is not None:
             if name != "opening":
                 raise Malformed("each document is preceded by its opening")
-            arrivals.append(await _document(node, parts, candidate, len(arrivals)))
+            arrivals.append(await _document(node, parts, submission, len(arrivals)))
     except BaseException:
         _discard(arrivals)
         raise
-    return candidate, arrivals
+    return submission, arrivals
 
 
-async def _document(node: Node, parts: PartReader, candidate: Submission, number: int) -> Arrival:
+async def _document(node: Node, parts: PartReader, submission: Submission, number: int) -> Arrival:
     """One document, which must be the one committed to: a wrong one ends the reading."""
     opening = parse_opening_part(await parts.read_whole(MAX_OPENING_PART))
-    candidate.expected(number, opening.slot)
+    submission.expected(number, opening.slot)
     if await parts.start() != "content":
         raise DocumentsMissing(f"after the opening of {opening.slot!r} its content was expected")
     incoming = node.files.receive(opening.slot, opening.name, opening.opening)
     try:
         while piece := await parts.read():
             incoming.write(piece)
-        candidate.committed(number, opening.slot, incoming.commitment())
+        submission.committed(number, opening.slot, incoming.commitment())
         return await asyncio.to_thread(incoming.seal)
     except BaseException:
         incoming.discard()
         raise
 
 
-def hand_over(node: Node, candidate: Submission, arrivals: list[Arrival]) -> Future[Recorded]:
+def hand_over(node: Node, submission: Submission, arrivals: list[Arrival]) -> Future[Recorded]:
     """Queue what was checked in full. Files that the appender did not move into their place are of no use to anybody."""
     try:
-        candidate.check(arrivals)
-        outcome = node.appender.submit(candidate.admitted, tuple(arrivals), candidate.participants)
+        outcome = node.appender.submit(submission.candidate(arrivals))
     except BaseException:
         _discard(arrivals)
         raise

@@ -39,8 +39,8 @@ STATUS: dict[type[ExchangeError], int] = {
 _logger = logging.getLogger("exchange.api")
 
 
-def problem(error: ExchangeError, status: int | None = None) -> JSONResponse:
-    """The answer for one of our own errors; `status` where a specification asks for another than everywhere else."""
+def told(error: ExchangeError, status: int | None = None) -> dict[str, Any]:
+    """One of our own errors as a problem; `status` where a specification asks for another than everywhere else."""
     status = status or next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     body: dict[str, Any] = {
         "type": f"urn:cbm:error:{error.code}",
@@ -52,8 +52,14 @@ def problem(error: ExchangeError, status: int | None = None) -> JSONResponse:
     }
     if error.pointer is not None:
         body["pointer"] = error.pointer
-    headers = NO_STORE | ({"Retry-After": RETRY_SECONDS} if status == 503 else {})
-    return JSONResponse(body, status, headers, PROBLEM)
+    return body
+
+
+def problem(error: ExchangeError, status: int | None = None) -> JSONResponse:
+    """The answer for one of our own errors."""
+    body = told(error, status)
+    headers = NO_STORE | ({"Retry-After": RETRY_SECONDS} if body["status"] == 503 else {})
+    return JSONResponse(body, body["status"], headers, PROBLEM)
 
 
 def _path(request: Request) -> str:

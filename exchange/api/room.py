@@ -11,10 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from exchange.api import shapes
+from exchange.core.catalogue import Catalogue
 from exchange.core.jsonfields import is_digest, read_period
 from exchange.core.jsontext import MAX_INTEGER
 from exchange.errors import Malformed
 from exchange.node.node import Node
+from exchange.workers import Workers
 
 MAX_LIMIT = 100
 MAX_WORD = 200  # characters of a parameter
@@ -83,11 +85,14 @@ Span = Annotated[str, AfterValidator(_span), WithJsonSchema(shapes.SPAN)]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """`pull` runs one round of visits and gives what it brought, as JSON values; `token` is the operator's, from a file only they can read."""
+    """`pull` runs one round of visits and gives what it brought, as JSON values; `token` is the operator's, from a file only they can read;
+    `workers` are processes that check signatures, where there are any.
+    """
 
     node: Node
     pull: Callable[[], list[dict[str, Any]]]
     token: str
+    workers: Workers[Catalogue] | None = None
 
 
 # Both are coroutines since the framework sends every plain function to a thread, which costs more than they do.

@@ -226,6 +226,7 @@ def _fields(**properties: Any) -> dict[str, Any]:
 _OPENING = {**BASE64, "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"}
 _DOCUMENT = _fields(slot={"type": "string"}, name={"type": "string"}, opening=_OPENING, content=BASE64)
 _PARTS = "The parts `envelope`, then `opening` and `content` of each document, in the order of the statement"
+_LINES = "Up to 1,000 lines, each as in `application/json`, each ending in a line feed"
 
 # For OpenAPI, which cannot see what api/request.py reads by itself.
 SUBMISSION: dict[str, Any] = {
@@ -235,6 +236,7 @@ SUBMISSION: dict[str, Any] = {
             "application/json": {
                 "schema": _fields(envelope=BASE64, documents={"type": "array", "items": _DOCUMENT}),
             },
+            "application/x-ndjson": {"schema": {"type": "string", "description": _LINES}},
             "multipart/form-data": {"schema": {"type": "object", "description": _PARTS}},
         },
     }

@@ -21,14 +21,13 @@ from exchange.core.checkpoint import Checkpoint, sign_checkpoint
 from exchange.core.keys import PrivateKey
 from exchange.core.merkle import HashReader, prove_inclusion
 from exchange.core.receipt import Receipt, format_receipt
-from exchange.errors import ExchangeError, LogStopped, StorageFailed, UnknownKey
+from exchange.errors import ExchangeError, LogStopped, StorageFailed
 from exchange.node import references
+from exchange.node.judge import Candidate, admitted_or_raise
 from exchange.node.line import Group, Line
 from exchange.store import intake
 from exchange.store import log as logs
 from exchange.store.database import Database, Transaction
-from exchange.store.folder import Arrival
-from exchange.trust.admission import Admitted, Refused, Waiting, admit
 from exchange.trust.participants import Participants
 
 MAX_BATCH = 4_096  # submissions in one transaction
@@ -60,24 +59,6 @@ class Recorded:
 
 
 Answer = Recorded | ExchangeError
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A submission that passed the door under these records, with its documents."""
-
-    admitted: Admitted
-    arrivals: tuple[Arrival, ...]
-    participants: Participants
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A submission of this transaction at its index."""
-
-    index: int
-    admitted: Admitted
-    arrivals: tuple[Arrival, ...]
 
 
 class Appender:
@@ -139,8 +120,8 @@ class Appender:
             self._thread.join()
         self._turn_away([])
 
-    def submit(self, admitted: Admitted, arrivals: tuple[Arrival, ...], participants: Participants) -> Future[Recorded]:
-        """Queue a submission that passed the door under `participants`. Raises LogStopped at once where nothing is appended."""
+    def submit(self, candidate: Candidate) -> Future[Recorded]:
+        """Queue a submission. Raises LogStopped at once where nothing is appended."""
         outcome: Future[Recorded] = _unstoppable()
 
         def answer(answers: Sequence[Answer]) -> None:
@@ -150,7 +131,7 @@ class Appender:
             else:
                 outcome.set_result(answer)
 
-        self._queue((Candidate(admitted, arrivals, participants),), answer)
+        self._queue((candidate,), answer)
         return outcome
 
     def submit_all(self, candidates: Sequence[Candidate]) -> Future[list[Answer]]:
@@ -214,19 +195,20 @@ class Appender:
         return LogStopped(f"this node takes no submissions now: {why}")
 
     def _commit(self, candidates: list[Candidate]) -> list[Answer]:
-        fresh: dict[str, _Placed] = {}
         head: Head | None = None
         with self._db.write() as tx:
             try:
                 log = logs.log_of(tx, self._origin)
-                answers = self._place(tx, log, candidates, fresh)
+                answers, fresh = self._place(tx, log, candidates)
             except Exception as error:
                 raise StorageFailed("the database could not be read") from error
             if fresh:
-                judged = [(placed.admitted.envelope, placed.admitted) for placed in fresh.values()]
-                arrivals = [arrival for placed in fresh.values() for arrival in placed.arrivals]
-                size, root, read = logs.append(tx, log, [envelope for envelope, _ in judged])
-                intake.enter(tx, log, log.size, judged, self._catalogue, self._clock(), arrivals, first={})
+                envelopes = [one.passed.envelope for one in fresh]
+                rows = [one.passed.rows for one in fresh]
+                arrivals = [arrival for one in fresh for arrival in one.arrivals]
+                size, root, read = logs.append(tx, log, envelopes)
+                now = self._clock()
+                intake.enter_rows(tx, log, log.size, envelopes, rows, self._catalogue, now, arrivals, first={})
                 head = Head(size, self._sign(tx, log, size, root), read)
         # This was the commit point. A crash before it: nobody was answered, no signature left the process, and the
         # submitter sends again. A crash after it: entry, documents and checkpoint are there, and sending again finds them.
@@ -234,45 +216,46 @@ class Appender:
             return answers
         self.size = head.size
         return [
-            replace(answer, head=head) if isinstance(answer, Recorded) and answer.id in fresh else answer
+            replace(answer, head=head) if isinstance(answer, Recorded) and answer.index >= log.size else answer
             for answer in answers
         ]
 
     def _place(
-        self, tx: Transaction, log: logs.LogState, candidates: Sequence[Candidate], fresh: dict[str, _Placed]
-    ) -> list[Answer]:
-        """Give each submission its index, after the checks that need the log itself. What stands already keeps its place."""
-        standing = intake.standing(tx, log, {bytes.fromhex(candidate.admitted.id) for candidate in candidates})
-        known = references.known(tx, (candidate.admitted.statement for candidate in candidates))
+        self, tx: Transaction, log: logs.LogState, candidates: Sequence[Candidate]
+    ) -> tuple[list[Answer], list[Candidate]]:
+        """Give each submission its index, after the checks that need the log itself. What stands already keeps its place.
+
+        Returns the answers, and those that are new, in their order.
+        """
+        taken = intake.standing(tx, log, {candidate.passed.id for candidate in candidates})
+        known = references.known(tx, (candidate.passed.said for candidate in candidates))
         answers: list[Answer] = []
+        fresh: list[Candidate] = []
         for candidate in candidates:
-            ident = candidate.admitted.id
-            index = fresh[ident].index if ident in fresh else standing.get(bytes.fromhex(ident))
+            passed = candidate.passed
+            ident = passed.id.hex()
+            index = taken.get(passed.id)
             if index is not None:
                 answers.append(Recorded(ident, index, new=False))
                 continue
             index = log.size + len(fresh)
             try:
-                admitted = self._still_admitted(candidate, index)
-                references.check(admitted.statement, known)
+                self._check_still(candidate, index)
+                references.check(passed.said, known)
             except ExchangeError as error:
                 answers.append(error)
                 continue
-            fresh[ident] = _Placed(index, admitted, candidate.arrivals)
-            known[ident] = references.brief(admitted.statement)
+            taken[passed.id], known[ident] = index, passed.said.brief
+            fresh.append(candidate)
             answers.append(Recorded(ident, index, new=True))
-        return answers
+        return answers, fresh
 
-    def _still_admitted(self, candidate: Candidate, index: int) -> Admitted:
-        """The door's verdict at the index that the submission really gets, under the records that hold now."""
-        admitted, now = candidate.admitted, self._participants()
-        if (
-            candidate.participants is now
-            and admitted.index <= index
-            and (admitted.until is None or index < admitted.until)
-        ):
-            return admitted
-        return admitted_or_raise(admitted.envelope, self._origin, index, now)
+    def _check_still(self, candidate: Candidate, index: int) -> None:
+        """The door's verdict holds at the index that the submission really gets, and under the records of now; else it is asked again."""
+        passed, now = candidate.passed, self._participants()
+        holds = passed.start <= index and (passed.until is None or index < passed.until)
+        if candidate.participants is not now or not holds:
+            admitted_or_raise(passed.envelope, self._origin, index, now)
 
     def _sign(self, tx: Transaction, log: logs.LogState, size: int, root: bytes) -> bytes:
         """Sign inside the transaction: the note becomes durable with the tree it speaks of, or neither does."""
@@ -287,14 +270,3 @@ def _unstoppable() -> Future[Any]:
     outcome: Future[Any] = Future()
     outcome.set_running_or_notify_cancel()
     return outcome
-
-
-def admitted_or_raise(envelope: bytes, origin: str, index: int, participants: Participants) -> Admitted:
-    """The one door, for a caller who wants to be let in: raises what the door holds against it."""
-    match admit(envelope, origin, index, participants):
-        case Admitted() as admitted:
-            return admitted
-        case Refused(error=error):
-            raise error
-        case Waiting(keyids=keyids):
-            raise UnknownKey("the record of this State does not hold the key " + ", ".join(keyids))

@@ -1,6 +1,7 @@
 """What a submission may refer to, at its own State's door: series that begin in this log, and nothing of another status."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from exchange.core.statement import Statement
 from exchange.core.vocabulary import MESSAGES_OF_A_SERIES
@@ -9,34 +10,45 @@ from exchange.store.database import Transaction
 from exchange.store.registry import Brief, briefs
 
 
-def named(statement: Statement) -> list[str]:
-    """The ids of all that it refers to."""
-    return [reference.id for reference in statement.references] + ([statement.series] if statement.series else [])
+class Said(NamedTuple):
+    """What of a statement this is about."""
+
+    brief: Brief
+    message: str
+    return_: str
+    references: tuple[str, ...]
 
 
-def known(tx: Transaction, statements: Iterable[Statement]) -> dict[str, Brief]:
+def said(statement: Statement) -> Said:
+    brief = Brief(statement.participant, statement.form.code, statement.status, statement.series)
+    return Said(brief, statement.message, statement.return_, tuple([one.id for one in statement.references]))
+
+
+def known(tx: Transaction, all_said: Iterable[Said]) -> dict[str, Brief]:
     """What the registry holds of all that these refer to."""
-    return briefs(tx, {ident for statement in statements for ident in named(statement)})
+    return briefs(tx, {ident for said in all_said for ident in _named(said)})
 
 
-def brief(statement: Statement) -> Brief:
-    return Brief(statement.participant, statement.form.code, statement.status, statement.series)
+def _named(said: Said) -> tuple[str, ...]:
+    """The ids of all that it refers to."""
+    return (*said.references, said.brief.series) if said.brief.series else said.references
 
 
-def check(statement: Statement, known: Mapping[str, Brief]) -> None:
+def check(said: Said, known: Mapping[str, Brief]) -> None:
     """A series continues one of this log, of the same form and status; no reference crosses statuses. Raises UnknownSeries."""
-    if statement.message in MESSAGES_OF_A_SERIES or statement.return_ == "nothing new":
-        first = known.get(statement.series or "")
-        if first is None or first.participant != statement.participant or first.series is not None:
-            raise UnknownSeries(f"the series {statement.series} does not begin in this log", pointer="/series")
-        if first.form != statement.form.code:
+    brief, message, return_, _ = said
+    if message in MESSAGES_OF_A_SERIES or return_ == "nothing new":
+        first = known.get(brief.series or "")
+        if first is None or first.participant != brief.participant or first.series is not None:
+            raise UnknownSeries(f"the series {brief.series} does not begin in this log", pointer="/series")
+        if first.form != brief.form:
             raise UnknownSeries(
-                f"the series {statement.series} is one of {first.form}, not {statement.form.code}", pointer="/series"
+                f"the series {brief.series} is one of {first.form}, not {brief.form}", pointer="/series"
             )
-    for ident in named(statement):
+    for ident in _named(said):
         other = known.get(ident)
-        if other is not None and other.status != statement.status:
+        if other is not None and other.status != brief.status:
             raise UnknownSeries(
-                f"{ident} has the status {other.status!r}; a submission of status {statement.status!r} cannot refer to it",
+                f"{ident} has the status {other.status!r}; a submission of status {brief.status!r} cannot refer to it",
                 pointer="/references",
             )

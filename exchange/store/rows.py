@@ -59,7 +59,7 @@ def rows_of(entry: bytes, verdict: Verdict, catalogue: Catalogue, bodies: Mappin
     """The rows of one entry. `bodies` are contents by commitment, None for one that lies in a file."""
     match verdict:
         case Admitted():
-            return _admitted(verdict, catalogue, bodies)
+            return rows_of_admitted(verdict, catalogue, judge_body(catalogue, verdict.statement, bodies))
         case Waiting(keyids=keyids, id=ident):
             reason = "signed by keys not known yet: " + ", ".join(keyids)
             return EntryRows(Decision("waiting", "unknown-key", reason), bytes.fromhex(ident), None, None, "", ())
@@ -78,7 +78,8 @@ def id_of(entry: bytes) -> bytes | None:
 _ADMITTED = Decision("admitted", None, None)
 
 
-def _admitted(admitted: Admitted, catalogue: Catalogue, bodies: Mapping[str, bytes | None]) -> EntryRows:
+def rows_of_admitted(admitted: Admitted, catalogue: Catalogue, fits: str) -> EntryRows:
+    """Those of an admitted one whose body was judged before."""
     statement = admitted.statement
     form = catalogue.named(statement.form)
     period = statement.period
@@ -108,4 +109,4 @@ def _admitted(admitted: Admitted, catalogue: Catalogue, bodies: Mapping[str, byt
         audience = ref.audience if isinstance(ref.audience, str) else ",".join(ref.audience)
         commitment = bytes.fromhex(ref.commitment)
         slots.append((ref.slot, ordinal, commitment, shortkey(commitment), ref.media_type, ref.language, audience))
-    return EntryRows(_ADMITTED, ident, series, submission, judge_body(catalogue, statement, bodies), tuple(slots))
+    return EntryRows(_ADMITTED, ident, series, submission, fits, tuple(slots))

@@ -19,6 +19,7 @@ from tests.world import WorldNode
 PROBLEM = jsonschema_rs.Draft202012Validator(orjson.loads((FORMS.parent / "problem.v1.json").read_bytes()))
 URL = "/v1/submissions"
 JSON = {"Content-Type": "application/json"}
+LINES = {"Content-Type": "application/x-ndjson"}
 BOUNDARY = "a-boundary-of-the-tests"
 PARTS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
@@ -45,8 +46,12 @@ def ask(
     *,
     hang_up: bool = False,
     query: bytes = b"",
+    pause: float = 0.0,
 ) -> Answer:
-    """The application itself, asked with exactly these bytes; `hang_up` closes the connection where the body ends."""
+    """The application itself, asked with exactly these bytes; `hang_up` closes the connection where the body ends.
+
+    `pause` is a time in seconds before each piece.
+    """
     pieces: Iterator[bytes] = iter(body)
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
     scope = {
@@ -68,6 +73,8 @@ def ask(
 
     async def receive() -> Message:
         nonlocal taken
+        if pause:
+            await asyncio.sleep(pause)
         piece = next(pieces, None)
         if piece is None:
             return {"type": "http.disconnect"} if hang_up else {"type": "http.request", "body": b"", "more_body": False}
@@ -118,6 +125,11 @@ def offer(parcel: Pack) -> dict[str, Any]:
 def post(node: WorldNode, value: Any) -> httpx.Response:
     """A value as JSON, or bytes as they are, at the door."""
     return node.post(URL, content=value if isinstance(value, bytes) else orjson.dumps(value), headers=JSON)
+
+
+def lines_of(*offered: Any) -> bytes:
+    """A batch of values as JSON, or of lines as they are."""
+    return b"".join((one if isinstance(one, bytes) else orjson.dumps(one)) + b"\n" for one in offered)
 
 
 def part(name: str, content: bytes = b"", header: bytes = b"") -> bytes:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from exchange.node.submit import Submission
-from exchange.store.folder import Arrival
+from exchange.node.judge import whole
+from exchange.node.submit import door_of
 from tests.world import World, WorldNode
 
 
@@ -62,10 +62,7 @@ class Crowd:
         """As many as if they had come to the door at the same moment."""
         node, waiting = self.node.running.node, []
         for parcel in (self.node.parcel("ICT-03") for _ in range(number)):
-            candidate = Submission(node, parcel.envelope)
-            arrivals = [Arrival.small(one.slot, one.name, one.opening, one.content) for one in parcel.documents]
-            candidate.check(arrivals)
-            waiting.append(node.appender.submit(candidate.admitted, tuple(arrivals), candidate.participants))
+            waiting.append(node.appender.submit(whole(door_of(node), parcel.envelope, parcel.documents)))
             self.entries.append(parcel.envelope)
         assert [one.result().index for one in waiting] == list(range(number))
 

@@ -15,8 +15,8 @@ from exchange.core.note import parse_vkey
 from exchange.core.pack import Pack
 from exchange.core.receipt import parse_receipt, verify_receipt
 from exchange.node.founding import officer_key
-from exchange.node.submit import Submission
-from exchange.store.folder import Arrival
+from exchange.node.judge import whole
+from exchange.node.submit import door_of
 from exchange.trust.participants import Participants
 from tests import key_named
 from tests.api import CLOSING, PARTS, URL, Answer, ask, kept, offer, part, parts, post, refused
@@ -141,11 +141,10 @@ def test_who_stops_waiting_does_not_stop_the_log(node: WorldNode) -> None:
     """A client that goes away cancels its own wait, and neither its submission nor anybody else's."""
     running = node.running.node
     parcel = node.parcel()
-    candidate = Submission(running, parcel.envelope)
-    arrivals = tuple(Arrival.small(one.slot, one.name, one.opening, one.content) for one in parcel.documents)
+    candidate = whole(door_of(running), parcel.envelope, parcel.documents)
 
     async def give_up() -> None:
-        waiting = asyncio.wrap_future(running.appender.submit(candidate.admitted, arrivals, candidate.participants))
+        waiting = asyncio.wrap_future(running.appender.submit(candidate))
         waiting.cancel()
 
     asyncio.run(give_up())

@@ -1,10 +1,11 @@
 """Clients of a node: many connections that each ask, wait for the answer, and ask again; all requests made beforehand.
 
-    python -m tests.benchmarks.load HOME    waits for {"url", "clients"} with {"code", "first", "last"} or {"paths", "times"},
-                                            answers how it went
+    python -m tests.benchmarks.load HOME    waits for {"url", "clients"} with {"code", "first", "last", "batch"} or {"paths",
+                                            "times"}, answers how it went
 
 Raw sockets and no HTTP library, for the clients share two cores with the node. A submission counts where it is answered 201,
-for then it is durable, a look-up where it is answered 200. Any other answer ends the run.
+for then it is durable, one of a batch where its line says that it is new, a look-up where it is answered 200. Any other answer
+ends the run.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Load:
-    """How a run went. Latencies in seconds, one of each answer."""
+    """How a run went. Latencies in seconds, one of each request."""
 
     seconds: float
     answers: int
@@ -48,7 +49,11 @@ class Clients(Child):
 
     def submit(self, url: str, code: str, first: int, last: int, *, clients: int) -> Load:
         """Submissions [first, last) of that State's shelf, each by itself, over so many connections."""
-        return Load(**self.ask(url=url, code=code, first=first, last=last, clients=clients))
+        return Load(**self.ask(url=url, code=code, first=first, last=last, clients=clients, batch=1))
+
+    def submit_batches(self, url: str, code: str, first: int, last: int, *, clients: int, batch: int) -> Load:
+        """The same, so many in a request."""
+        return Load(**self.ask(url=url, code=code, first=first, last=last, clients=clients, batch=batch))
 
     def look_up(self, url: str, paths: Sequence[str], times: int, *, clients: int) -> Load:
         """That many questions in all: these by turns."""
@@ -75,10 +80,24 @@ def parcel(made: Made) -> bytes:
     return orjson.dumps({"envelope": format_base64(made.envelope), "documents": [document]})
 
 
+@dataclass(frozen=True)
+class Good:
+    """A good answer: its status, and how often which words stand in it."""
+
+    status: int
+    words: bytes = b""
+    times: int = 0
+
+    def fits(self, answer: bytes | bytearray) -> bool:
+        return answer.startswith(b"HTTP/1.1 %d " % self.status) and (
+            not self.words or answer.count(self.words) == self.times
+        )
+
+
 class _Client(asyncio.Protocol):
     """One connection: the next request when the last is answered."""
 
-    def __init__(self, requests: Iterator[bytes], good: bytes, latencies: list[float], wrong: list[bytes]) -> None:
+    def __init__(self, requests: Iterator[bytes], good: "Good", latencies: list[float], wrong: list[bytes]) -> None:
         self._requests, self._good, self._latencies, self._wrong = requests, good, latencies, wrong
         self._answer = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -113,21 +132,21 @@ class _Client(asyncio.Protocol):
         if length is None or len(self._answer) < end + 4 + int(length[1]):
             return
         self._latencies.append(time.perf_counter() - self._sent)
-        if not self._answer.startswith(self._good):
+        if not self._good.fits(self._answer):
             self._wrong.append(bytes(self._answer[:1_000]))
         self._answer.clear()
         self.go_on()
 
 
-async def _run(url: str, requests: list[bytes], good: int, clients: int) -> dict[str, float]:
+async def _run(url: str, requests: list[bytes], good: Good, clients: int) -> dict[str, float]:
     """All connections stand before the clock starts."""
     loop, parts = asyncio.get_running_loop(), urlsplit(url)
     latencies: list[float] = []
     wrong: list[bytes] = []
-    waiting, start = iter(requests), f"HTTP/1.1 {good} ".encode()
+    waiting = iter(requests)
 
     def made() -> _Client:
-        return _Client(waiting, start, latencies, wrong)
+        return _Client(waiting, good, latencies, wrong)
 
     where = parts.hostname or "", parts.port or 80
     connections = [await loop.create_connection(made, *where) for _ in range(clients)]
@@ -143,7 +162,7 @@ async def _run(url: str, requests: list[bytes], good: int, clients: int) -> dict
     latencies.sort()
     return {
         "seconds": seconds,
-        "answers": len(latencies),
+        "answers": len(latencies) * max(good.times, 1),
         "median": latencies[len(latencies) // 2],
         "slowest_of_100": latencies[len(latencies) * 99 // 100],
     }
@@ -153,13 +172,19 @@ def submit(home: Path, asked: dict[str, Any]) -> dict[str, float]:
     shelf = open_shelf(asked["code"], asked["last"], home)
     url = f"{asked['url']}/v1/submissions"
     made = shelf.made(asked["first"], asked["last"])
-    requests = [post(url, parcel(each), "application/json") for each in made]
-    return asyncio.run(_run(url, requests, 201, asked["clients"]))
+    batch = asked["batch"]
+    if batch == 1:
+        requests = [post(url, parcel(each), "application/json") for each in made]
+        return asyncio.run(_run(url, requests, Good(201), asked["clients"]))
+    requests = []
+    while lines := b"".join(parcel(each) + b"\n" for each in islice(made, batch)):
+        requests.append(post(url, lines, "application/x-ndjson"))
+    return asyncio.run(_run(url, requests, Good(200, b'"new":true', batch), asked["clients"]))
 
 
 def look_up(asked: dict[str, Any]) -> dict[str, float]:
     made = [get(asked["url"], path) for path in asked["paths"]]
-    return asyncio.run(_run(asked["url"], list(islice(cycle(made), asked["times"])), 200, asked["clients"]))
+    return asyncio.run(_run(asked["url"], list(islice(cycle(made), asked["times"])), Good(200), asked["clients"]))
 
 
 def main() -> None:

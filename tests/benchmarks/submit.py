@@ -1,4 +1,6 @@
-"""Submit over HTTP to a real node: each acknowledged after its durable commit, documents inline, parcels signed beforehand."""
+"""Submit over HTTP to a real node, each by itself and in batches: acknowledged after the durable commit, documents inline,
+parcels signed beforehand.
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,16 +12,45 @@ from tests.benchmarks.nodes import Cores, RealNode, lay_out
 from tests.benchmarks.raw import Beside
 
 SINGLE = {"sqlite": Bound(at_least=0.15), "postgresql": Bound(at_least=0.10)}
+BATCH = {"sqlite": Bound(at_least=0.40), "postgresql": Bound(at_least=0.30)}
+SENDERS = 4  # of batches
 WARM = 4  # submissions of each client before the first that counts
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    bench.shelf("XR", WARM * bench.scale.clients + bench.scale.runs * bench.scale.submitted)
+    scale = bench.scale
+    single = WARM * scale.clients + scale.runs * scale.submitted
+    end = single + SENDERS * scale.batch + scale.runs * scale.batched
+    bench.shelf("XR", end)
     for engine in bench.engines:
         with bench.place("submit") as directory:
             lay_out(directory, "XR", engine)
             with RealNode(directory) as node, Clients(bench.home) as clients:
                 yield _single(bench, engine, node, clients)
+                yield _batches(bench, engine, node, clients, single)
+
+
+def _batches(bench: Bench, engine: str, node: RealNode, clients: Clients, start: int) -> Figure:
+    batch, window = bench.scale.batch, bench.scale.batched
+    clients.submit_batches(node.url, "XR", start, start + SENDERS * batch, clients=SENDERS, batch=batch)
+    start += SENDERS * batch
+    runs: list[Beside[Load]] = []
+    cores = Cores(engine, node=node.pid, clients=clients.pid)
+
+    def timed(first: int) -> Load:
+        with cores:
+            return clients.submit_batches(node.url, "XR", first, first + window, clients=SENDERS, batch=batch)
+
+    for first in range(start, start + bench.scale.runs * window, window):
+        runs.append(bench.reference.beside(partial(timed, first)))
+    last = runs[-1].value
+    return share(
+        f"submit, batches of {batch:,}",
+        engine,
+        [Beside(each.value.rate, each.raw) for each in runs],
+        BATCH[engine],
+        beside=f"cores busy: {cores}; {SENDERS} senders, a batch answered after {last.median * 1e3:.0f} ms",
+    )
 
 
 def _single(bench: Bench, engine: str, node: RealNode, clients: Clients) -> Figure:

@@ -63,10 +63,10 @@ def submitted(directory: Path, code: str, size: int) -> Clients:
     return clients
 
 
-def staged(folder: Path, size: int, waiting: int) -> Stage:
-    """A node with `size` entries, and parcels that wait for it, every second one of them with a large document."""
+def staged(folder: Path, size: int, waiting: int, *, large: bool = True) -> Stage:
+    """A node with `size` entries, and parcels that wait for it, every second one of them with a large document if `large`."""
     clients = submitted(folder, "XR", size)
-    clients.waiting = [clients.parcel(large=number % 2 == 1) for number in range(waiting)]
+    clients.waiting = [clients.parcel(large=large and number % 2 == 1) for number in range(waiting)]
     name = f"{waiting} parcels at size {size}"
     return Stage(name=name, directory=clients.directory, clients=clients, taken=photograph(clients.directory))
 
@@ -99,6 +99,22 @@ def submit(stage: Stage, strike: Strike) -> Counter[str]:
         well = clients.submit_what_waits(clients.url)
         clients.look(clients.url)
     return _brought_back(clients, strike, well)
+
+
+def batch(stage: Stage, strike: Strike) -> Counter[str]:
+    """Parcels come in one request, all or none of which is recorded; what was refused is sent again when the fault is over."""
+    clients = stage.reset()
+    with running(stage.directory, strike) as node:
+        assert answers(node, clients.url)
+        strike.armed = True
+        clients.submit_together_what_waits(clients.url)
+        assert len(clients.waiting) in (0, len(stage.clients.waiting)), "a batch was recorded in part"
+        settle(node)
+        strike.armed = False
+        clients.look(clients.url)
+        refused = clients.submit_together_what_waits(clients.url) if clients.waiting else []
+        clients.look(clients.url)
+    return _brought_back(clients, strike, not refused)
 
 
 def start(stage: Stage, strike: Strike) -> Counter[str]:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import orjson
 
-from exchange.client import Client
+from exchange.client import Client, Recorded
 from exchange.config import read_settings
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint, verify_checkpoint
@@ -29,6 +30,7 @@ from exchange.node.draft import Draft, prepare
 from exchange.node.founding import read_participants
 from exchange.resources import form_files
 from tests import key_named
+from tests.api import LINES, lines_of, offer
 from tests.databases import hand_in
 from tests.processes import Forked
 from tests.world import body_of
@@ -36,6 +38,7 @@ from tests.world import body_of
 LARGE = 70_000  # bytes: beyond what stands in the database, so it becomes a file
 AT_ONCE = 6  # submitters
 NEWEST = 8  # receipts that are asked for again
+TOGETHER = 5  # parcels in a batch
 MOST = 400  # parcels in one round; a node that lives on after that was not killed at all
 
 
@@ -112,14 +115,18 @@ class Clients:
             with Client(url) as client:
                 while self._made < started + MOST:
                     with self._lock:
-                        parcel = again.pop() if again else None
-                    if parcel is None:
-                        parcel = self.parcel(large=self._made % 4 == number % 4)
+                        parcels = [again.pop()] if again else []
+                    if not parcels and number % 3 == 0:
+                        parcels = [self.parcel() for _ in range(TOGETHER)]
+                    parcels = parcels or [self.parcel(large=self._made % 4 == number % 4)]
                     try:
-                        self._submit(client, parcel)
+                        if len(parcels) > 1:
+                            self._submit_together(url, parcels)
+                        else:
+                            self._submit(client, parcels[0])
                     except Unreachable:
                         with self._lock:
-                            self.waiting.append(parcel)
+                            self.waiting += parcels
                         return
 
         submitters = [threading.Thread(target=self.careful(submitter), args=(number,)) for number in range(AT_ONCE)]
@@ -152,6 +159,43 @@ class Clients:
                     self.waiting.append(parcel)
         return not self.waiting
 
+    def submit_together_what_waits(self, url: str) -> list[Exception]:
+        """In one batch; what is refused or not answered waits on. Returns how each of these failed."""
+        failures: list[Exception] = []
+        again, self.waiting = self.waiting, []
+        try:
+            answers = self._submit_together(url, again)
+        except Unavailable as error:
+            self.waiting = again
+            return [error for _ in again]
+        for parcel, refused in zip(again, answers, strict=True):
+            if refused is not None:
+                self.waiting.append(parcel)
+                failures.append(refused)
+        return failures
+
+    def _submit_together(self, url: str, parcels: list[Pack]) -> list[Unavailable | None]:
+        """In one batch; each line is held to its answer. Returns which of them were told to come again, and why."""
+        body = lines_of(*map(offer, parcels))
+        try:
+            with httpx.Client(timeout=60, transport=self.transport) as http:
+                answer = http.post(f"{url}/v1/submissions", content=body, headers=LINES)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{url} does not answer ({type(error).__name__})") from None
+        if answer.status_code == 503:
+            raise Unavailable(answer.text)
+        assert answer.status_code == 200, answer.text
+        told = [orjson.loads(line) for line in answer.content.splitlines()]
+        failures: list[Unavailable | None] = []
+        for parcel, one in zip(parcels, told, strict=True):
+            if one.get("status") == 503:
+                failures.append(Unavailable(one["detail"]))
+            else:
+                assert "receipt" in one, one
+                self._hold(parcel, one)
+                failures.append(None)
+        return failures
+
     def look(self, url: str) -> None:
         """At the checkpoint, as a peer does; a node that does not answer shows none."""
         with httpx.Client(timeout=5, transport=self.transport) as http, contextlib.suppress(httpx.TransportError):
@@ -170,7 +214,9 @@ class Clients:
 
     def _submit(self, client: Client, parcel: Pack) -> bool:
         """Submit, and hold the node to its answer. Returns whether it was new to it."""
-        answer = client.submit(parcel)
+        return self._hold(parcel, client.submit(parcel))
+
+    def _hold(self, parcel: Pack, answer: Recorded) -> bool:
         leaf, receipt = leaf_hash(parcel.envelope), answer["receipt"].encode()
         checkpoint = verify_receipt(parse_receipt(receipt), leaf, self.vkey)
         told = Acknowledged(answer["index"], receipt, checkpoint)

@@ -1,4 +1,4 @@
-"""Each storage call of a submit, a pull, a start, an end and an index fails, half fails, is said to have failed, or is the last one.
+"""Each storage call of a submit, a batch, a pull, a start, an end and an index fails, half fails, is said to have failed, or is the last one.
 
 `make crash` walks all of them; otherwise a few of each act are taken. A run that meets no fault counts for nothing.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.acts import Act, Stage, end_well, folding, index, mirroring, pull, staged, start, submit
+from tests.crash.acts import Act, Stage, batch, end_well, folding, index, mirroring, pull, staged, start, submit
 from tests.crash.conftest import Count
 from tests.crash.tracer import How
 from tests.crash.walk import Point, Strike, hows, points
@@ -29,6 +29,7 @@ FEW: Few = (
     ("rename an arriving document", -1, (How.KEPT,)),
     ("fsync a folder of documents", -1, (How.LOST,)),
 )
+FEW_OF_A_BATCH: Few = FEW[:2]
 FEW_THAT_FOLD: Few = (("pwrite64 the database", -1, (How.KILL,)), ("fdatasync the database", -1, (How.LOST,)))
 FEW_OF_A_START: Few = (("fsync the WAL", -1, (How.KEPT,)),)
 FEW_OF_AN_INDEX: Few = (
@@ -76,6 +77,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 @pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return staged(tmp_path_factory.mktemp("small"), CROSSING, 12, large=False)
+
+
+@pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return folding(tmp_path_factory.mktemp("long"))
 
@@ -98,6 +104,12 @@ def test_a_submit(plain: Stage, part: int, count: Count) -> None:
 @pytest.mark.parametrize("part", range(SLICES))
 def test_a_submit_that_folds_the_wal_into_the_database(long: Stage, part: int, count: Count) -> None:
     walk(submit, long, part, FEW_THAT_FOLD, count)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("part", range(SLICES))
+def test_a_batch(small: Stage, part: int, count: Count) -> None:
+    walk(batch, small, part, FEW_OF_A_BATCH, count)
 
 
 @pytest.mark.crash

@@ -15,8 +15,8 @@ from exchange.core.pack import Pack
 from exchange.core.receipt import parse_receipt, verify_receipt
 from exchange.errors import KeyNotAllowed, LogStopped, StorageFailed
 from exchange.node.appender import Recorded
-from exchange.node.submit import Submission
-from exchange.store.folder import Arrival
+from exchange.node.judge import Candidate, whole
+from exchange.node.submit import door_of
 from exchange.trust.participants import ParticipantKey, Participants
 from tests import engine, key_named
 from tests.databases import hand_in
@@ -25,17 +25,13 @@ from tests.world import World, WorldNode
 AT_ONCE = 12
 
 
-def passed(node: WorldNode, parcel: Pack) -> tuple[Submission, tuple[Arrival, ...]]:
+def passed(node: WorldNode, parcel: Pack) -> Candidate:
     """Through the door, and not yet in the queue."""
-    candidate = Submission(node.running.node, parcel.envelope)
-    arrivals = tuple(Arrival.small(one.slot, one.name, one.opening, one.content) for one in parcel.documents)
-    candidate.check(arrivals)
-    return candidate, arrivals
+    return whole(door_of(node.running.node), parcel.envelope, parcel.documents)
 
 
 def offer(node: WorldNode, parcel: Pack) -> Future[Recorded]:
-    candidate, arrivals = passed(node, parcel)
-    return node.running.node.appender.submit(candidate.admitted, arrivals, candidate.participants)
+    return node.running.node.appender.submit(passed(node, parcel))
 
 
 def together(node: WorldNode, parcels: Iterable[Pack]) -> list[Future[Recorded]]:
@@ -216,9 +212,9 @@ def test_a_refused_submission_does_not_harm_its_batch(tmp_path: Path) -> None:
 def test_records_that_change_while_a_submission_waits_are_those_that_count(tmp_path: Path) -> None:
     with World(tmp_path, "XR") as world:
         world["XR"].publish()
-        candidate, arrivals = passed(world["XR"], world["XR"].parcel())
+        candidate = passed(world["XR"], world["XR"].parcel())
         bring_into_force(world, closed(world, "XR", before=1))
-        future = world["XR"].running.node.appender.submit(candidate.admitted, arrivals, candidate.participants)
+        future = world["XR"].running.node.appender.submit(candidate)
         assert outcome(future) is KeyNotAllowed
         assert world["XR"].heads()[0]["size"] == 1
 
@@ -227,10 +223,10 @@ def test_a_door_passed_at_another_index_is_passed_again(tmp_path: Path) -> None:
     """The range of the key ends while the submission waits behind others."""
     with World(tmp_path, "XR") as world:
         bring_into_force(world, closed(world, "XR", before=1))
-        candidate, arrivals = passed(world["XR"], world["XR"].parcel())
-        assert candidate.admitted.until == 1
+        candidate = passed(world["XR"], world["XR"].parcel())
+        assert candidate.passed.until == 1
         world["XR"].publish(signers=(key_named("XR officer 2"),))
-        future = world["XR"].running.node.appender.submit(candidate.admitted, arrivals, candidate.participants)
+        future = world["XR"].running.node.appender.submit(candidate)
         assert outcome(future) is KeyNotAllowed
 
 
@@ -247,7 +243,7 @@ def test_a_client_that_stops_waiting_stops_nobody_else(tmp_path: Path) -> None:
 def test_closing_finishes_what_waits_and_takes_no_more(tmp_path: Path) -> None:
     with World(tmp_path, "XR") as world:
         appender = world["XR"].running.node.appender
-        late, arrivals = passed(world["XR"], world["XR"].parcel())
+        late = passed(world["XR"], world["XR"].parcel())
         with world["XR"].running.node.db.write():
             futures = [offer(world["XR"], world["XR"].parcel()) for _ in range(5)]
             closing_thread = threading.Thread(target=appender.close)
@@ -255,7 +251,7 @@ def test_closing_finishes_what_waits_and_takes_no_more(tmp_path: Path) -> None:
         closing_thread.join(timeout=30)
         assert [outcome(future) for future in futures] == [(index, True) for index in range(5)]
         with pytest.raises(LogStopped):
-            appender.submit(late.admitted, arrivals, late.participants)
+            appender.submit(late)
 
 
 def test_a_full_queue_says_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

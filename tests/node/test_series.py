@@ -11,7 +11,7 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.keys import Kind
 from exchange.core.statement import Reference, Statement, submission_id
 from exchange.errors import UnknownSeries
-from exchange.node.appender import admitted_or_raise
+from exchange.node.judge import admitted_or_raise
 from exchange.node.keyfile import open_key
 from exchange.store import intake
 from exchange.store import log as logs
