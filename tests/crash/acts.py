@@ -150,10 +150,10 @@ def index(stage: Stage, strike: Strike) -> Counter[str]:
         indexed = _indexed(node, clients.url, strike)
         strike.armed = False
         clients.look(clients.url)
-        refused = clients.submit_what_waits(clients.url)
+        well_taken = clients.submit_what_waits(clients.url)
         if only_the_index and node.alive:
             assert indexed or strike.struck, "it never came to its end"
-            assert not refused, refused
+            assert well_taken, "a parcel was refused"
             assert _indexed(node, clients.url), "it did not catch up"
     return _brought_back(clients, strike, well)
 
