@@ -23,25 +23,26 @@ MAX_SPAN = 4_096  # entries that one answer of the documents stream covers
 MAX_GAP = 64  # entries between two missing documents across which one answer is cheaper than two
 
 
-def lines_of(peer: PeerLog, log: LogState, start: int, end: int) -> Generator[bytes, None, None]:
-    """The documents stream of the entries [start, end), line by line; one that breaks off leaves what came before it."""
+def blocks_of(peer: PeerLog, log: LogState, start: int, end: int) -> Generator[bytes, None, None]:
+    """The documents stream of the entries [start, end), in blocks of whole lines; one that breaks off leaves what came before it."""
     with (
         contextlib.suppress(Unreachable, NotFound),
-        contextlib.closing(peer.documents(log.participant, log.origin, start, end)) as lines,
+        contextlib.closing(peer.documents(log.participant, log.origin, start, end)) as blocks,
     ):
-        yield from lines
+        yield from blocks
 
 
-def within(lines: Generator[bytes, None, None], room: int) -> list[bytes]:
-    """The lines that come first, as many as fit into so many bytes."""
+def within(blocks: Generator[bytes, None, None], room: int) -> list[bytes]:
+    """The lines that come first, in blocks, as many as fit into so many bytes."""
     taken = []
-    with contextlib.closing(lines):
-        for line in lines:
-            room -= len(line)
-            if room < 0:
+    with contextlib.closing(blocks):
+        for block in blocks:
+            fits = block if len(block) <= room else block[: block.rfind(b"\n", 0, room) + 1]
+            taken.append(fits)
+            room -= len(fits)
+            if fits is not block:
                 break
-            taken.append(line)
-    return taken
+    return [block for block in taken if block]
 
 
 def received(peer: PeerLog, files: DocumentFolder, offers: Offers) -> list[Arrival]:
@@ -86,7 +87,7 @@ def fill(db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, cata
         if not missing:
             break
         first, end, wanted = _neighbours(missing)
-        came = received(peer, files, match(lines_of(peer, log, first, end), wanted))
+        came = received(peer, files, match(blocks_of(peer, log, first, end), wanted))
         if came:
             with db.write() as tx:
                 judge_arrived(tx, documents.hold(tx, came)[1], catalogue)

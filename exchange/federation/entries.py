@@ -7,7 +7,7 @@ the peer's tiles, each proven under the signed head before it is believed (`core
 from collections.abc import Sequence
 
 from exchange.core.checkpoint import Checkpoint
-from exchange.core.merkle import Frontier, HashReader, leaf_hash, tree_root
+from exchange.core.merkle import Frontier, HashReader, tree_root
 from exchange.core.tiles import TILE_WIDTH, TilePath, authenticated_reader, parse_bundle, width_at
 from exchange.errors import BadProof, LogStopped, NotFound
 from exchange.federation.peer import PeerLog
@@ -49,14 +49,14 @@ def fetch_run(tree: SignedTree, start: int, most: int) -> list[bytes]:
     return run
 
 
-def prove_run(frontier: Frontier, run: Sequence[bytes], tree: SignedTree) -> bytes:
-    """The root behind the run, now proven to lie under the head together with all before it, which `frontier` holds and goes on from.
+def prove_run(frontier: Frontier, leaves: Sequence[bytes], tree: SignedTree) -> bytes:
+    """The root behind a run of leaf hashes, now proven to lie under the head together with all before it, which `frontier` holds and goes on from.
 
     Raises BadProof; the frontier is then of no more use.
     """
     start = frontier.size
-    for entry in run:
-        frontier.append(leaf_hash(entry))
+    for leaf in leaves:
+        frontier.append(leaf)
     root = frontier.root()
     if tree.root(frontier.size) != root:
         raise BadProof(

@@ -39,10 +39,13 @@ class Examined(NamedTuple):
     offers: Offers
 
 
-def match(lines: Iterable[bytes], wanted: Wanted) -> Offers:
-    """The first offer of each document counts; claimed commitments and sizes count for nothing. Takes what it finds out of `wanted`."""
+def match(blocks: Iterable[bytes], wanted: Wanted) -> Offers:
+    """The first offer of each document counts; claimed commitments and sizes count for nothing. Takes what it finds out of `wanted`.
+
+    `blocks` are of whole lines.
+    """
     found, wrong = Offers([], []), 0
-    for line in lines:
+    for line in (line for block in blocks for line in block[:-1].split(b"\n")):
         offer = parse_offer(line)
         commitment = wanted.pop((offer.index, offer.slot), None) if offer is not None else None
         if offer is None or commitment is None or not _take(offer, commitment, found):
@@ -69,9 +72,9 @@ def examine(
     start: int,
     participants: Participants,
     catalogue: Catalogue,
-    lines: Iterable[bytes],
+    blocks: Iterable[bytes],
 ) -> Examined:
-    """Judge the entries at `start`.. of a log by these records. `lines` of the documents stream are read if any document is named."""
+    """Judge the entries at `start`.. of a log by these records. `blocks` of the documents stream are read if any document is named."""
     verdicts = [admit(entry, origin, index, participants) for index, entry in enumerate(entries, start)]
     wanted = {
         (index, ref.slot): ref.commitment
@@ -79,7 +82,7 @@ def examine(
         if isinstance(verdict, Admitted)
         for ref in verdict.statement.documents
     }
-    offers = match(lines, wanted) if wanted else Offers([], [])
+    offers = match(blocks, wanted) if wanted else Offers([], [])
     bodies: Mapping[str, bytes | None] = {fields[3]: fields[5] for fields in offers.small}
     return Examined(
         [rows_of(entry, verdict, catalogue, bodies) for entry, verdict in zip(entries, verdicts, strict=True)], offers
@@ -108,7 +111,7 @@ class Examine:
     origin: str
     start: int
     participants: Participants
-    lines: Sequence[bytes]
+    blocks: Sequence[bytes]
 
     def __call__(self, catalogue: Catalogue) -> Examined:
-        return examine(self.entries, self.origin, self.start, self.participants, catalogue, self.lines)
+        return examine(self.entries, self.origin, self.start, self.participants, catalogue, self.blocks)

@@ -80,11 +80,11 @@ class PeerLog:
         return self._get(f"{self.prefix}/tile/{format_tile_path(path)}", limit)[0]
 
     def documents(self, participant: str, origin: str, start: int, end: int) -> Generator[bytes, None, None]:
-        """The documents of entries [start, end) of that log, a line each as the peer offers them (offers.py)."""
+        """The documents of entries [start, end) of that log, a line each as the peer offers them (offers.py), in blocks of whole lines."""
         query = httpx.QueryParams({"participant": participant, "origin": origin, "from": start, "to": end})
         with self._stream(f"/v1/documents?{query}", {}) as response:
             self._expect_ok(response)
-            yield from self._lines(response)
+            yield from self._blocks(response)
 
     def document(self, commitment: str, write: Callable[[bytes], None]) -> None:
         """Stream one document into `write`, at most 25 MiB."""
@@ -140,14 +140,15 @@ class PeerLog:
                 raise Unreachable(f"{self.node_url} took too long; the rest is left for the next visit")
             yield chunk
 
-    def _lines(self, response: httpx.Response) -> Iterator[bytes]:
-        rest = bytearray()
+    def _blocks(self, response: httpx.Response) -> Iterator[bytes]:
+        rest = b""
         for chunk in self._chunks(response, MAX_STREAM):
-            *whole, last = chunk.split(b"\n")
-            for line in whole:
-                yield bytes(rest) + line
-                rest.clear()
-            rest += last
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                yield rest + chunk[:end]
+                rest = chunk[end:]
+            else:
+                rest += chunk
             if len(rest) > MAX_LINE:
                 raise Unreachable(f"{response.url} sends a line of more than {MAX_LINE} bytes")
         if rest:

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint
-from exchange.core.merkle import Frontier
-from exchange.errors import BadProof, ExchangeError, Forked, LogStopped, Malformed, NotFound, Unreachable
-from exchange.federation.collect import fill, lines_of, received, within
+from exchange.core.merkle import Frontier, leaf_hash
+from exchange.errors import BadProof, ExchangeError, Forked, Malformed, NotFound, Unreachable
+from exchange.federation.collect import blocks_of, fill, received, within
 from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tree, prove_run
 from exchange.federation.examine import Examine, Examined, Offers, examine
 from exchange.federation.findings import report_bad_entry, report_unproven
@@ -56,10 +56,11 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Entries from `start` on, proven up to `root`, and who judges them under which records: `parts`, or whoever stores them."""
+    """Entries from `start` on, their leaf hashes proven up to `root`, and who judges them by which records: `parts`, or whoever stores them."""
 
     start: int
     entries: list[bytes]
+    leaves: list[bytes]
     root: bytes
     participants: Participants
     parts: Sequence[Future[Examined]] = ()
@@ -164,9 +165,10 @@ class Puller:
     ) -> Run:
         start = frontier.size
         entries = fetch_run(tree, start, self.run)
-        root, participants = prove_run(frontier, entries, tree), self.participants()
+        leaves = [leaf_hash(entry) for entry in entries]
+        root, participants = prove_run(frontier, leaves, tree), self.participants()
         if len(entries) < MANY:
-            return Run(start, entries, root, participants)
+            return Run(start, entries, leaves, root, participants)
         owner = participants.by_origin(log.origin)
         mine = Participants(
             participants.federation, participants.live, {} if owner is None else {owner.participant: owner}
@@ -174,17 +176,17 @@ class Puller:
         jobs, room = [], MAX_OFFERED
         for at in range(0, len(entries), PART):
             part = entries[at : at + PART]
-            lines = within(lines_of(peer, log, start + at, start + at + len(part)), room)
-            room -= sum(map(len, lines))
-            job = Examine(part, log.origin, start + at, mine, lines)
+            blocks = within(blocks_of(peer, log, start + at, start + at + len(part)), room)
+            room -= sum(map(len, blocks))
+            job = Examine(part, log.origin, start + at, mine, blocks)
             # Even without other processes: storing waits for the disk, and checking signatures holds nobody up.
             jobs.append(desk.submit(job, self.catalogue) if self.workers is None else self.workers.submit(job))
-        return Run(start, entries, root, participants, jobs)
+        return Run(start, entries, leaves, root, participants, jobs)
 
     def _examined(self, peer: PeerLog, log: LogState, run: Run) -> Examined:
         if not run.parts:
-            lines = lines_of(peer, log, run.start, run.end)
-            return examine(run.entries, log.origin, run.start, run.participants, self.catalogue, lines)
+            blocks = blocks_of(peer, log, run.start, run.end)
+            return examine(run.entries, log.origin, run.start, run.participants, self.catalogue, blocks)
         parts = [job.result() for job in run.parts]
         offers = Offers(
             [one for part in parts for one in part.offers.small], [one for part in parts for one in part.offers.large]
@@ -212,9 +214,7 @@ class Puller:
             if (participants := self.participants()) is not run.participants:
                 # New records came into force in the meantime; under the write lock no others can.
                 rows = examine(run.entries, log.origin, run.start, participants, self.catalogue, ()).rows
-            end, root, _ = logs.append(tx, log, run.entries)
-            if root != run.root:
-                raise LogStopped(f"the tree of {log.origin} reads back differently from what was proven at size {end}")
+            end = logs.mirror(tx, log, run.leaves, run.root)
             recorded = intake.enter_rows(tx, log, run.start, run.entries, rows, self.catalogue, now, arrivals)
             if end == head.size:
                 logs.keep_checkpoint(tx, log, head.size, head.root, note, now)

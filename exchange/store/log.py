@@ -124,6 +124,16 @@ def append(tx: Transaction, log: LogState, entries: Sequence[bytes]) -> Appended
     return Appended(size, root, read)
 
 
+def mirror(tx: Transaction, log: LogState, leaves: Sequence[bytes], root: bytes) -> int:
+    """The same for entries of which it was proven that they lead to `root`. Returns the size; raises LogStopped where what stands does not."""
+    size = log.stored + len(leaves)
+    tiles.extend(tx, log.id, log.stored, list(leaves), tiles.edge(tx, log.id, log.stored))
+    if tree_root(size, tile_reader(size, tiles.edge(tx, log.id, size))) != root:
+        raise LogStopped(f"the tree of {log.origin} reads back differently from what was proven at size {size}")
+    run(tx, "UPDATE log SET stored = ? WHERE id = ?", (size, log.id))
+    return size
+
+
 def reader(tx: Transaction, log: LogState, size: int) -> HashReader:
     """The stored tree at `size`, for roots and proofs."""
     return tile_reader(size, lambda path: tiles.read(tx, log.id, path))

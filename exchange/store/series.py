@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
 from exchange.store import tables
-from exchange.store.bulk import among, by_digest
+from exchange.store.bulk import among, by_digest, run
 from exchange.store.database import Transaction
 
 SERIES_MESSAGES = ("original", "update", "correction", "withdrawal")
@@ -58,10 +58,9 @@ def settle(tx: Transaction, participant: str, series: Iterable[bytes]) -> None:
         for entry in entries:
             now = (entry.seq == current, entry.seq == in_force)
             if (entry.current, entry.in_force) != now:
-                changes.append({"at": entry.seq, "now_current": now[0], "now_in_force": now[1]})
+                changes.append((*now, entry.seq))
     if changes:
-        query = update(tables.SUBMISSION).where(tables.SUBMISSION.c.seq == bindparam("at"))
-        tx.execute(query.values(current=bindparam("now_current"), in_force=bindparam("now_in_force")), changes)
+        run(tx, "UPDATE submission SET current = ?, in_force = ? WHERE seq = ?", *changes)
 
 
 def _judge(entries: Sequence[_Version]) -> tuple[int | None, int | None]:
