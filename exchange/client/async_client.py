@@ -1,9 +1,9 @@
 """The client whose answers are awaited: the methods of client.py, each of them asking the same question."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Literal, Unpack
 
-from exchange.client import answers, asks
+from exchange.client import answers, asks, batches
 from exchange.client.asks import ContactQuestion, Filter, Question
 from exchange.client.awaiting import Awaiting
 from exchange.client.client import Client
@@ -82,6 +82,9 @@ class AsyncClient(Awaiting):
 
     async def submit(self, parcel: Pack) -> answers.Recorded:
         return await self.ask(asks.submit(parcel))
+
+    def submit_all(self, parcels: Iterable[Pack]) -> AsyncIterator[batches.Outcome]:
+        return self.each(batches.submit_all(parcels))
 
     async def pull(self, token: str) -> list[answers.Visit]:
         return await self.ask(asks.pull(token))

@@ -71,9 +71,9 @@ class Awaiting:
             gathering = await self.ask(gathering.rest)
         return gathering.so_far
 
-    async def each(self, ask: Ask[Page[T]]) -> AsyncIterator[T]:
+    async def each(self, ask: Ask[Page[T]] | None) -> AsyncIterator[T]:
         """All of a list, page by page."""
-        following: Ask[Page[T]] | None = ask
+        following = ask
         while following is not None:
             page = await self.ask(following)
             for item in page.items:

@@ -109,9 +109,9 @@ class Blocking:
             gathering = self.ask(gathering.rest)
         return gathering.so_far
 
-    def each(self, ask: Ask[Page[T]]) -> Iterator[T]:
+    def each(self, ask: Ask[Page[T]] | None) -> Iterator[T]:
         """All of a list, page by page."""
-        following: Ask[Page[T]] | None = ask
+        following = ask
         while following is not None:
             page = self.ask(following)
             yield from page.items

@@ -1,9 +1,9 @@
 """The client that waits: each method asks one question of asks.py, and returns what its answer must be."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Unpack
 
-from exchange.client import answers, asks
+from exchange.client import answers, asks, batches
 from exchange.client.asks import ContactQuestion, Filter, Question
 from exchange.client.blocking import Blocking
 from exchange.client.documents import HeldDocument, Proven
@@ -100,6 +100,13 @@ class Client(Blocking):
         So it may be repeated after any `Unavailable`; where the connection breaks off, this is done once without being told.
         """
         return self.ask(asks.submit(parcel))
+
+    def submit_all(self, parcels: Iterable[Pack]) -> Iterator[batches.Outcome]:
+        """Submit many parcels of small documents, up to 1,000 in a request: what becomes of each, in their order.
+
+        A refusal is given and not raised, and harms no other. After any `Unavailable`, given or raised, repeat them all.
+        """
+        return self.each(batches.submit_all(parcels))
 
     def pull(self, token: str) -> list[answers.Visit]:
         """Have the node visit its peers now; for its operator."""

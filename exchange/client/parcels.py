@@ -17,16 +17,22 @@ Content = Callable[[], Iterator[bytes]]
 
 def body_of(parcel: Pack) -> tuple[dict[str, str], Content]:
     """The headers that describe it, and its bytes as often as they are asked for."""
-    sizes = [len(document.content) for document in parcel.documents]
-    if max(sizes, default=0) <= SMALL_DOCUMENT and sum(sizes) <= MAX_SMALL_BODY:
-        body = _json(parcel)
+    if is_small(parcel):
+        body = json_of(parcel)
         return {"Content-Type": "application/json", "Content-Length": str(len(body))}, lambda: iter((body,))
     # Not known to whoever wrote the documents, so that none of them can end its own part.
     boundary = secrets.token_hex(16)
     return {"Content-Type": f"multipart/form-data; boundary={boundary}"}, partial(_parts, parcel, boundary)
 
 
-def _json(parcel: Pack) -> bytes:
+def is_small(parcel: Pack) -> bool:
+    """Whether it goes as JSON, and so in a batch."""
+    sizes = [len(document.content) for document in parcel.documents]
+    return max(sizes, default=0) <= SMALL_DOCUMENT and sum(sizes) <= MAX_SMALL_BODY
+
+
+def json_of(parcel: Pack) -> bytes:
+    """With its documents, in one line."""
     documents = [{**_opening(document), "content": format_base64(document.content)} for document in parcel.documents]
     return orjson.dumps({"envelope": format_base64(parcel.envelope), "documents": documents})
 

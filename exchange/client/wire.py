@@ -16,7 +16,7 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from exchange import __version__
 from exchange.client.answers import fault
 from exchange.core.jsontext import parse_json
-from exchange.errors import Malformed, Unreachable, by_code
+from exchange.errors import ExchangeError, Malformed, Unreachable, by_code
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -127,14 +127,20 @@ def too_much(beginning: Beginning, limit: int) -> Unreachable:
 
 def _refusal(beginning: Beginning, body: bytes) -> NoReturn:
     try:
-        problem = parse_json(body, limit=MAX_PROBLEM)
+        refused = refusal_in(parse_json(body, limit=MAX_PROBLEM))
     except Malformed:
-        problem = None
-    if fault(_PROBLEM, problem) is None:
-        code, detail, pointer = problem.get("code"), problem.get("detail"), problem.get("pointer")
-        if type(code) is str and type(detail) is str and type(pointer) in (str, type(None)):
-            raise by_code(code)(detail[:MAX_SHOWN], pointer=pointer and pointer[:MAX_SHOWN])
-    raise Unreachable(f"{beginning.place} answered {beginning.status}")
+        refused = None
+    raise refused or Unreachable(f"{beginning.place} answered {beginning.status}")
+
+
+def refusal_in(problem: Any) -> ExchangeError | None:
+    """The class whose code a problem carries (RFC 9457); None where it is none."""
+    if fault(_PROBLEM, problem) is not None:
+        return None
+    code, detail, pointer = problem.get("code"), problem.get("detail"), problem.get("pointer")
+    if type(code) is not str or type(detail) is not str or type(pointer) not in (str, type(None)):
+        return None
+    return by_code(code)(detail[:MAX_SHOWN], pointer=pointer and pointer[:MAX_SHOWN])
 
 
 def parsed(kind: Any, beginning: Beginning, body: bytes) -> Any:

@@ -72,6 +72,22 @@ def test_the_same_parcel_again_brings_the_first_receipt(office: Desk) -> None:
     assert "it stood there before" in office.yes("submit", parcel).err
 
 
+def test_many_parcels_go_in_one_command_and_a_wrong_one_harms_no_other(office: Desk) -> None:
+    parcels = [office.parcel(name=f"desk{number}") for number in range(3)]
+    recorded = office.submit(parcels[0])
+    other = office.parcel(name="stranger", key="stranger")
+    told = office.cbm("submit", *parcels, other, "--json")
+    lines = [json.loads(line) for line in told.out.splitlines()]
+    assert told.code == 1 and [line["parcel"] for line in lines] == [str(parcel) for parcel in (*parcels, other)]
+    assert lines[0] == {**recorded, "parcel": str(parcels[0]), "new": False}
+    assert [line.get("code", line.get("new")) for line in lines] == [False, True, True, "unknown-key"]
+    assert f"{other} was refused" in told.err
+    kept = [parcel.with_suffix(".tlog-proof").read_text() for parcel in parcels]
+    assert kept == [line["receipt"] for line in lines[:3]]
+    again = office.yes("submit", *parcels)
+    assert again.out.splitlines() == [line["id"] for line in lines[:3]]
+
+
 def test_a_second_officer_signs_where_two_are_asked_for(desk: Desk) -> None:
     directory = desk.state("XR", "Ruritania", ("o1", "o2"))
     peers = json.loads((directory / "peers.json").read_text())

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from exchange.client import Client
+from exchange.client import Client, batches
 from exchange.client.parcels import body_of
 from exchange.core.document import SMALL_DOCUMENT, Document
 from exchange.core.pack import Pack, parse_pack
 from exchange.core.receipt import parse_receipt
-from exchange.errors import LogStopped, UnknownKey, Unreachable
+from exchange.errors import ExchangeError, LogStopped, TooLarge, UnknownKey, Unreachable
 from tests import key_named
-from tests.client import Losing, opened
+from tests.client import Host, Losing, opened
 from tests.client.conftest import Served
 from tests.served import served
 from tests.world import World, WorldNode
@@ -91,3 +91,69 @@ def test_a_large_refusal_reaches_who_is_still_sending(node: WorldNode, client: C
     recorded = client.submit(good)
     assert recorded["new"] is True and client.submit(good)["new"] is False
     assert parse_pack(client.pack(recorded["id"])).documents == good.documents
+
+
+# --- many at once
+
+
+def test_many_are_told_what_became_of_each(node: WorldNode, client: Client) -> None:
+    old, fresh = node.parcel(), node.parcel()
+    recorded = client.submit(old)
+    forged = node.parcel(signers=(key_named("stranger"),))
+    before, refused, new = list(client.submit_all([old, forged, fresh]))
+    assert before == {**recorded, "new": False}
+    assert isinstance(refused, UnknownKey)
+    assert not isinstance(new, ExchangeError) and new["new"] is True
+    assert client.receipt(new["id"]) == new["receipt"].encode()
+    assert list(client.submit_all([])) == []
+
+
+@pytest.mark.parametrize("bound", [("MAX_LINES", 3), ("MAX_BATCH", 9_000)], ids=lambda bound: bound[0])
+def test_more_than_a_batch_takes_go_in_several(
+    there: Served, flavour: str, bound: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, *bound)
+    parcels = [there.node.parcel() for _ in range(8)]
+    way = Losing(0)
+    with opened(flavour, there.url, way) as client:
+        outcomes = [one["new"] for one in client.submit_all(parcels) if not isinstance(one, ExchangeError)]
+        assert outcomes == [True] * 8
+        assert 3 <= way.asked <= 4
+
+
+def test_a_batch_whose_answer_got_lost_is_sent_again(there: Served, flavour: str) -> None:
+    parcels = [there.node.parcel() for _ in range(3)]
+    with opened(flavour, there.url, Losing(1)) as client:
+        assert [one["new"] for one in client.submit_all(parcels) if not isinstance(one, ExchangeError)] == [False] * 3
+
+
+def test_a_large_one_goes_in_no_batch(there: Served, flavour: str) -> None:
+    large = there.node.parcel("ICT-03", attachments=(("a.bin", bytes(SMALL_DOCUMENT + 1)),))
+    way = Losing(0)
+    with opened(flavour, there.url, way) as client, pytest.raises(TooLarge, match="parcel 2"):
+        list(client.submit_all([there.node.parcel(), large]))
+    assert way.asked == 0
+
+
+GOOD = b'{"id":"","origin":"","index":0,"new":true,"receipt":""}\n'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\n",
+        GOOD,
+        GOOD * 3,
+        GOOD + GOOD[:-1],
+        GOOD + b"{}\n",
+        GOOD + b"[]\n",
+        GOOD + b'{"code":"malformed"}\n',
+        GOOD + b"x\n",
+    ],
+)
+@pytest.mark.once
+def test_lines_that_answer_no_batch_are_nonsense(flavour: str, body: bytes) -> None:
+    parcel = Pack(b"{}", (), None, None)
+    with opened(flavour, "http://xr.example", Host(200, body)) as client, pytest.raises(Unreachable):
+        list(client.submit_all([parcel, parcel]))
