@@ -49,6 +49,8 @@ from exchange.federation.trustlist import import_peers
 from exchange.node.indexer import Indexer
 from exchange.node.node import Clock, Node, utc_now
 from exchange.node.recovery import Recovery
+from exchange.node.timekeeper import Timekeeper
+from exchange.node.twin import Twin
 from exchange.workers import Workers
 
 _logger = logging.getLogger("exchange.app")
@@ -96,8 +98,10 @@ class Exchange:
             self.app = build_app(Room(self.node, self.pull_now, self.token, self._workers))
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
+            self.twin = Twin(self.node, lambda: self.rounds.own_face(settings.url))
             self.recovery = Recovery(self.node, self.rounds.first_look, alone=alone)
             self.indexer = Indexer(self.node.db, self.node.space.why)
+            self.timekeeper = Timekeeper(self.node, self.rounds.clocks, alone=alone)
             self.node.appender.start()
         except BaseException:
             self.node.close()
@@ -151,7 +155,9 @@ class Exchange:
     def _before_round(self) -> None:
         """Raises LogStopped where the disk has no room for what a round may bring."""
         self._refresh_records()
+        self.twin.look_again()
         self.recovery.ask_again()
+        self.timekeeper.ask_again()
         self.node.space.check()
 
     def start(self) -> None:

@@ -3,14 +3,31 @@
 A file is durable when its bytes were fsynced and its name was: the name is the folder's, and the folder's own that of the one above.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from exchange.errors import Misuse
+from exchange.errors import InUse, Misuse
+
+
+def locked(path: Path, what: str) -> IO[str]:
+    """The file, ours until it is closed; the kernel lets go of it however the process ends. Raises InUse, which says who does `what`."""
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise InUse(f"another process (pid {holder}) {what}") from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
 
 
 @contextmanager

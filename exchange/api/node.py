@@ -19,8 +19,9 @@ router = APIRouter()
 
 
 @router.get("/v1/node", response_model=shapes.NodeAnswer)
-def node_about_itself(node: NodeDep) -> dict[str, Any]:
-    """Who runs this node, and the log it keeps."""
+def node_about_itself(node: NodeDep, response: Response) -> dict[str, Any]:
+    """Who runs this node, and the log it keeps; `instance` is another with each start."""
+    response.headers["Cache-Control"] = "no-store"  # an answer of the process before would look like a second one
     with node.db.read() as tx:
         log = logs.log_of(tx, node.origin)
     return {
@@ -31,6 +32,7 @@ def node_about_itself(node: NodeDep) -> dict[str, Any]:
         "log_vkey": format_vkey(node.vkey),
         "size": log.size,
         "version": __version__,
+        "instance": node.instance,
     }
 
 

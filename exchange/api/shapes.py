@@ -54,6 +54,7 @@ class NodeAnswer(BaseModel):
     log_vkey: str
     size: Count
     version: str
+    instance: str
 
 
 class Head(BaseModel):

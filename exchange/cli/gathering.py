@@ -35,8 +35,9 @@ def gather(settings: Settings, records: dict[str, ParticipantRecord]) -> Facts:
         database_error = str(error)
     others = [record for code, record in sorted(records.items()) if code != settings.participant]
     with open_client() as client:
-        running, refusing = readiness(client, f"http://{settings.listen}")
-        own, *seen = look_at_all(client, [settings.url, *(record.node_url for record in others)], _now)
+        here = f"http://{settings.listen}"
+        running, refusing = readiness(client, here)
+        local, own, *seen = look_at_all(client, [here, settings.url, *(record.node_url for record in others)], _now)
     certificate = certificate_of(settings.url)
     backup = last_backup(settings.directory)
     return Facts(
@@ -65,6 +66,7 @@ def gather(settings: Settings, records: dict[str, ParticipantRecord]) -> Facts:
         newest_schema=NEWEST,
         database_error=database_error,
         stored=stored,
+        instance=local.instance,
     )
 
 

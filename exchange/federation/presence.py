@@ -34,6 +34,7 @@ class Presence:
     vkey: str = ""
     version: str = ""
     ahead: timedelta | None = None
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ class Certificate:
     error: str | None
 
 
-def look_at(client: Any, url: str, clock: Callable[[], datetime]) -> Presence:
+def look_at(client: Any, url: str, clock: Callable[[], datetime], seconds: float = LOOK_SECONDS) -> Presence:
     """Ask the node under `url` who it is."""
     before = clock()
     try:
-        status, date, body = PeerLog(client, url, time.monotonic() + LOOK_SECONDS).ask("/v1/node")
+        status, date, body = PeerLog(client, url, time.monotonic() + seconds).ask("/v1/node")
         ahead = _ahead(date, before, clock())
         if status != 200:
             return Presence(url, f"{url}/v1/node answered {status}", ahead=ahead)
@@ -56,11 +57,12 @@ def look_at(client: Any, url: str, clock: Callable[[], datetime]) -> Presence:
         code, origin, vkey, version = (
             str(about[name])[:256] for name in ("participant", "origin", "log_vkey", "version")
         )
+        instance = str(about.get("instance", ""))[:256]  # nodes of 0.1.0 have none
     except ExchangeError as error:
         return Presence(url, str(error))
     except (KeyError, TypeError):
         return Presence(url, f"{url}/v1/node does not answer like a node of the exchange", ahead=ahead)
-    return Presence(url, None, code, origin, vkey, version, ahead)
+    return Presence(url, None, code, origin, vkey, version, ahead, instance)
 
 
 def look_at_all(client: Any, urls: Sequence[str], clock: Callable[[], datetime]) -> list[Presence]:

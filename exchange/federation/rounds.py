@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from exchange.errors import ExchangeError, NotFound, Unreachable
 from exchange.federation.peer import PeerLog, open_client
+from exchange.federation.presence import look_at, look_at_all
 from exchange.federation.pull import Progress, Pulled, Puller
 from exchange.federation.trustlist import peers_of
 from exchange.store import documents
@@ -196,6 +198,17 @@ class Rounds:
         else:
             self._on_own_head(note, record.participant)
         self._looked[record.participant] = self._monotonic()
+
+    def own_face(self, url: str) -> tuple[str, str] | None:
+        """Who answers under our own address: the key of its log and its instance; None where nobody does."""
+        seen = look_at(self._client, url, self._puller.clock, FIRST_LOOK_SECONDS)
+        return None if seen.error is not None else (seen.vkey, seen.instance)
+
+    def clocks(self) -> list[timedelta]:
+        """By how much the clocks of the peers that answer are ahead of ours."""
+        urls = [peer.node_url for peer in peers_of(self._puller.participants(), self._own)]
+        seen = look_at_all(self._client, urls, self._puller.clock)
+        return [presence.ahead for presence in seen if presence.ahead is not None]
 
     def first_look(self) -> int:
         """Before anything is appended: ask every peer at once what it holds of our log. Returns how many answered."""

@@ -82,13 +82,15 @@ class Appender:
         self.stopped: str | None = None
         self.held: list[Callable[[], str | None]] = []  # each may have a reason to wait, which passes
         self.commits = 0
+        with db.read() as tx:
+            self.latest = logs.newest_time(tx, origin)  # when the newest checkpoint was signed
 
     def start(self) -> None:
         """Sign the empty tree if nothing was ever signed, then take submissions; a lost database may be why nothing stands here."""
         with self._db.write() as tx:
             log = logs.log_of(tx, self._origin)
             if log.note is None and self.stopped is None:
-                self._sign(tx, log, 0, log.root)
+                self._sign(tx, log, 0, log.root, self._clock())
         self.size = log.size
         self._thread.start()
 
@@ -196,6 +198,7 @@ class Appender:
 
     def _commit(self, candidates: list[Candidate]) -> list[Answer]:
         head: Head | None = None
+        now = self._clock()
         with self._db.write() as tx:
             try:
                 log = logs.log_of(tx, self._origin)
@@ -207,14 +210,13 @@ class Appender:
                 rows = [one.passed.rows for one in fresh]
                 arrivals = [arrival for one in fresh for arrival in one.arrivals]
                 size, root, read = logs.append(tx, log, envelopes)
-                now = self._clock()
                 intake.enter_rows(tx, log, log.size, envelopes, rows, self._catalogue, now, arrivals, first={})
-                head = Head(size, self._sign(tx, log, size, root), read)
+                head = Head(size, self._sign(tx, log, size, root, now), read)
         # This was the commit point. A crash before it: nobody was answered, no signature left the process, and the
         # submitter sends again. A crash after it: entry, documents and checkpoint are there, and sending again finds them.
         if head is None:
             return answers
-        self.size = head.size
+        self.size, self.latest = head.size, now
         return [
             replace(answer, head=head) if isinstance(answer, Recorded) and answer.index >= log.size else answer
             for answer in answers
@@ -257,10 +259,10 @@ class Appender:
         if candidate.participants is not now or not holds:
             admitted_or_raise(passed.envelope, self._origin, index, now)
 
-    def _sign(self, tx: Transaction, log: logs.LogState, size: int, root: bytes) -> bytes:
+    def _sign(self, tx: Transaction, log: logs.LogState, size: int, root: bytes, now: datetime) -> bytes:
         """Sign inside the transaction: the note becomes durable with the tree it speaks of, or neither does."""
         note = sign_checkpoint(Checkpoint(self._origin, size, root), self._key)
-        logs.keep_checkpoint(tx, log, size, root, note, self._clock())
+        logs.keep_checkpoint(tx, log, size, root, note, now)
         logs.advance(tx, log, size)
         return note
 

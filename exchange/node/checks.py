@@ -83,6 +83,10 @@ def _reachable(facts: Facts) -> Finding:
             return Finding(
                 name, Standing.WRONG, f"another node answers under {facts.url}: its {what} is {theirs}", step
             )
+    if facts.instance and seen.instance and seen.instance != facts.instance:
+        says = f"another instance of this very node answers under {facts.url}: two that sign would fork its log"
+        step = "find out which of the two is to stay, and end the other at once and for good"
+        return Finding(name, Standing.WRONG, says, step)
     return Finding(name, Standing.OK, f"{facts.url} answers as {facts.participant} (asked from this machine)")
 
 
@@ -110,6 +114,10 @@ def _certificate(facts: Facts) -> Finding:
 
 
 def _clock(facts: Facts) -> Finding:
+    signed = None if facts.stored is None else facts.stored.signed
+    if signed is not None and signed - facts.now > CLOCK_WRONG:
+        says = f"it says {facts.now:%Y-%m-%d %H:%M} UTC, before this node's newest checkpoint, of {signed:%Y-%m-%d %H:%M}: it was set back"
+        return Finding("clock", Standing.WRONG, says, "set it right: `timedatectl set-ntp true`; see `running` above")
     offsets = [peer.seen.ahead for peer in facts.peers if peer.seen.ahead is not None]
     if not offsets:
         if not facts.peers:

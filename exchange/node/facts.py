@@ -16,6 +16,7 @@ class Seen:
     vkey: str
     version: str
     ahead: timedelta | None
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class StoredFacts:
     overdue: int
     waiting: int
     restored: str | None
+    signed: datetime | None = None  # when the newest checkpoint of the own log was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,4 @@ class Facts:
     newest_schema: str
     database_error: str | None
     stored: StoredFacts | None = field(default=None)
+    instance: str = ""  # of the process that runs here

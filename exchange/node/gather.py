@@ -12,6 +12,7 @@ from exchange.node.checks import DAY
 from exchange.node.facts import KeyFacts, StoredFacts
 from exchange.node.founding import NODE_KEYS
 from exchange.node.keyfile import open_key
+from exchange.store import log as logs
 from exchange.store.database import Transaction
 from exchange.store.figures import log_figures, unknown_forms
 from exchange.store.peers import PeerStatus, peer_statuses
@@ -69,4 +70,5 @@ def _stored(tx: Transaction, origin: str, now: datetime) -> StoredFacts:
         overdue=sum(log.overdue for log in figures),
         waiting=sum(log.waiting for log in figures),
         restored=restored(tx),
+        signed=logs.newest_time(tx, origin),
     )

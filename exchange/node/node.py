@@ -4,9 +4,8 @@ Opening one follows tlog.md section 6, rule 10: nothing stored is trusted before
 not lead to its own last signature is not served, let alone signed on.
 """
 
-import fcntl
 import logging
-import os
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import IO
@@ -17,8 +16,8 @@ from exchange.core.checkpoint import Checkpoint, verify_authorship
 from exchange.core.keys import Kind
 from exchange.core.merkle import tree_root
 from exchange.core.note import ED25519, Vkey, format_vkey
-from exchange.errors import ExchangeError, InUse, LogStopped, Malformed, Misuse
-from exchange.files import make_folder
+from exchange.errors import ExchangeError, LogStopped, Malformed, Misuse
+from exchange.files import locked, make_folder
 from exchange.node.appender import Appender
 from exchange.node.founding import read_participants
 from exchange.node.keyfile import open_key
@@ -55,6 +54,7 @@ class Node:
         """
         self.settings, self.clock = settings, clock
         self.origin = settings.origin
+        self.instance = secrets.token_hex(8)  # of this start (twin.py)
         self._lock = _lock(settings)  # 1
         opened: Database | None = None
         try:
@@ -62,8 +62,7 @@ class Node:
             witness_key = open_key(settings.keys / "witness.key", kind=Kind.WITNESS).key
             self.vkey = Vkey(settings.origin, ED25519, log_key.public)
             self.catalogue = _catalogue(settings)
-            self.db = opened = Database(settings.database_url)  # 3
-            self.db.hold()
+            self.db = opened = Database(settings.database_url, held=True)  # 3
             self.db.claim(participant=settings.participant, federation=settings.federation)
             self.files = DocumentFolder(settings.documents)
             self.space = Space((settings.documents, settings.documents.parent), settings.min_free_mb * MEGABYTE)
@@ -182,15 +181,4 @@ def _catalogue(settings: Settings) -> Catalogue:
 def _lock(settings: Settings) -> IO[str]:
     """One process holds the write lock, for as long as it lives; the kernel lets go of it however the process ends."""
     make_folder(settings.directory / "data")
-    path = settings.directory / "lock"
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise InUse(f"another process (pid {holder}) runs the node in {settings.directory}") from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+    return locked(settings.directory / "lock", f"runs the node in {settings.directory}")

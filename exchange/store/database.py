@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from exchange.errors import Misuse, StorageFailed, Unavailable
-from exchange.files import fsync
+from exchange.files import fsync, locked
 from exchange.store.engines import open_engines
 from exchange.store.schema import bring_up_to_date
 from exchange.store.tables import SETTING
@@ -28,15 +28,22 @@ Transaction = Connection
 
 _CHUNK = 1 << 20  # bytes
 
+_FULL = "SQLITE_FULL"
+_OURS = "SQLITE_ERROR"  # a statement that cannot be run here: a fault of the program or its tables, and no trouble with the storage
+
 _logger = logging.getLogger("exchange.store")
 
 
 class Database:
     """An open database. `write()` is the only way to change it, `read()` gives a consistent snapshot."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is sqlite:///PATH or postgresql://...; raises Misuse, and Unavailable where no server answers."""
+    def __init__(self, url: str, *, held: bool = False) -> None:
+        """`url` is sqlite:///PATH or postgresql://...; raises Misuse, and Unavailable where no server answers.
+
+        `held`: for the running node alone, until `close`; then what is read here is first made as durable as it looks. Raises InUse, StorageFailed.
+        """
         self._lock = threading.Lock()
+        self._file_lock: IO[str] | None = None
         self.generation = 0  # grows with every write: while it stands still, so do the data
         self.on_write: Callable[[], None] = lambda: None  # called after each
         try:
@@ -51,33 +58,39 @@ class Database:
         driver: Any = self._writer.dialect.loaded_dbapi  # what goes past SQLAlchemy (store/bulk.py) raises its own
         self._refusals = (OperationalError, InterfaceError, driver.OperationalError, driver.InterfaceError)
         try:
+            if held:
+                self._hold()
             with self.write() as tx:
                 bring_up_to_date(tx)
-        except (DBAPIError, StorageFailed) as error:
+        except (DBAPIError, StorageFailed, OSError) as error:
             self.close()
             why = f"{self.name} cannot be opened as a database ({_first_line(error.__cause__ or error)})"
             raise (Misuse(f"{why}: restore it") if self._is_file else Unavailable(why)) from None
         except BaseException:
             self.close()
             raise
+        if held and self._is_file:
+            try:
+                self._write_again()
+            except BaseException:
+                self.close()
+                raise
 
     @classmethod
     def at(cls, path: Path) -> "Database":
         """The SQLite database in a file."""
         return cls(f"sqlite:///{path}")
 
-    def hold(self) -> None:
-        """Claim the database for the running node, until `close`. Raises InUse, StorageFailed.
+    def _hold(self) -> None:
+        """Claim the database for the running node, before anything is read or written. Raises InUse.
 
-        On SQLite the lock of the data directory keeps others out; what is read here is first made as durable as it looks. On PostgreSQL
-        every line on which this process writes takes the node's lock, also one that comes after the server was away.
+        On SQLite a file beside the data is locked, since two data directories may name the same database. On PostgreSQL every line on
+        which this process writes takes the node's lock, also one that comes after the server was away.
         """
         if self._is_file:
-            return self._write_again()
+            file = Path(self._writer.url.database or "")
+            self._file_lock = locked(file.with_name(file.name + ".lock"), f"runs a node on the database {self.name}")
         self._node_lock.wanted = True
-        self._writer.dispose()
-        with self.write():
-            pass  # a new line, with the lock
 
     def _write_again(self) -> None:
         """Write SQLite's WAL over itself, and fsync it and its folder.
@@ -120,6 +133,7 @@ class Database:
         Raises StorageFailed where the storage refused. Then nothing was committed; or, on PostgreSQL, the answer to the commit was lost, and
         the next transaction sees what became of it, since it waits for the lock of the one before. What became of a commit that failed on
         SQLite is seen by the next process alone: its own error is raised, after which nothing more may be built on this data here.
+        A full disk is the exception: a write met it, before the frame that commits was whole, and no fsync failed.
         """
         committing = False
         with self._lock:
@@ -128,7 +142,8 @@ class Database:
                     yield tx
                     committing = True
             except self._refusals as error:
-                if committing and self._is_file:
+                name = _sqlite_name(error)
+                if name == _OURS or (committing and self._is_file and name != _FULL):
                     raise
                 raise self._refused(error) from error
             finally:  # a commit that seems to have failed may have reached the disk
@@ -142,6 +157,8 @@ class Database:
             with self._reader.begin() as tx:
                 yield tx
         except self._refusals as error:
+            if _sqlite_name(error) == _OURS:
+                raise
             raise self._refused(error) from error
 
     def _refused(self, error: Exception) -> StorageFailed:
@@ -153,6 +170,12 @@ class Database:
     def close(self) -> None:
         self._reader.dispose()
         self._writer.dispose()
+        if self._file_lock is not None:
+            self._file_lock.close()
+
+
+def _sqlite_name(error: Exception) -> str:
+    return str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
 
 
 def _first_line(error: BaseException) -> str:

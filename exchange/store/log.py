@@ -163,6 +163,14 @@ class Signed:
     note: bytes
 
 
+def newest_time(tx: Transaction, origin: str) -> datetime | None:
+    """When, by the clock of that moment, the largest checkpoint of this log was kept; None where there is none."""
+    c = tables.CHECKPOINT.c
+    query = select(c.seen).join(tables.LOG, tables.LOG.c.id == c.log_id).where(tables.LOG.c.origin == origin)
+    seen = tx.execute(query.order_by(c.size.desc()).limit(1)).scalar()
+    return None if seen is None else datetime.fromisoformat(seen)
+
+
 def promised(tx: Transaction, log: LogState) -> list[Signed]:
     """Checkpoints kept beyond the head, smallest first: signed, but not all their entries are here yet."""
     c = tables.CHECKPOINT.c

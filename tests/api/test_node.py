@@ -1,6 +1,7 @@
 """The node about itself: who it is, what it holds, whom it knows, whether it lives; and the operator's own door."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,8 @@ from tests.world import World, WorldNode
 def test_a_node_says_who_it_is(node: WorldNode, world: World) -> None:
     size = len(node.get(URL).json()["items"])
     about = node.get("/v1/node").json()
-    vkey = about.pop("log_vkey")
+    vkey, instance = about.pop("log_vkey"), about.pop("instance")
+    assert re.fullmatch("[0-9a-f]{16}", instance)
     assert about == {
         "participant": "XR",
         "federation": "test.example",
