@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
+from exchange.node.judge import CLOCK_TOLERANCE
 from exchange.node.node import Node
-from exchange.node.submit import CLOCK_TOLERANCE
 
 _TOLERANCE = CLOCK_TOLERANCE.total_seconds()
 
