@@ -118,14 +118,34 @@ def one_of(tx: Transaction, column: ColumnElement[int], numbers: Sequence[int]) 
 
 def ask(tx: Transaction, start: str, values: Collection[Any], condition: str = "") -> Iterator[tuple[Any, ...]]:
     """The rows of `start`, a query of our own that ends with the column that is one of `values`, and of `condition` behind it."""
-    sqlite = tx.dialect.name == "sqlite"
-    wanted = list(values)
     cursor = tx.connection.cursor()
     try:
-        for at in range(0, len(wanted), IN_ONE_QUESTION):
-            some = wanted[at : at + IN_ONE_QUESTION]
-            marks = f"IN ({', '.join('?' * len(some))})" if sqlite else "= ANY(%s)"
-            cursor.execute(f"{start} {marks} {condition}", some if sqlite else (some,))
+        for is_one, some in _lists(tx, values):
+            cursor.execute(f"{start} {is_one} {condition}", some)
             yield from cursor.fetchall()
     finally:
         cursor.close()
+
+
+def change(tx: Transaction, start: str, new: Sequence[Any], numbers: Collection[int]) -> None:
+    """Do what `start` says, an UPDATE of our own with the values `new` that ends with the column that is one of `numbers`."""
+    cursor = tx.connection.cursor()
+    try:
+        for is_one, some in _lists(tx, numbers):
+            cursor.execute(f"{_spelt(tx, start)} {is_one}", [*new, *some])
+    finally:
+        cursor.close()
+
+
+def _lists(tx: Transaction, values: Collection[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """These numbers or hashes in lists, each with what stands behind a column that is one of them."""
+    wanted = list(values)
+    for at in range(0, len(wanted), IN_ONE_QUESTION):
+        some = wanted[at : at + IN_ONE_QUESTION]
+        if tx.dialect.name == "sqlite":
+            yield f"IN ({', '.join('?' * len(some))})", some
+        # A list that is written here costs a tenth of what the driver takes, which asks of each value what it is.
+        elif isinstance(some[0], int):
+            yield "= ANY(%s::bigint[])", ["{" + ",".join(map(str, some)) + "}"]
+        else:
+            yield "= ANY(%s::bytea[])", ["{" + ",".join([f'"\\\\x{value.hex()}"' for value in some]) + "}"]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from exchange.store import tables
-from exchange.store.bulk import among, by_digest, run
+from exchange.store.bulk import among, by_digest, change
 from exchange.store.database import Transaction
 
 SERIES_MESSAGES = ("original", "update", "correction", "withdrawal")
@@ -52,15 +52,15 @@ def settle(tx: Transaction, participant: str, series: Iterable[bytes]) -> None:
     for key, whose, status, log_id, *rest in among(tx, tables.SUBMISSION, "series", wanted, _COLUMNS):
         if whose == participant:
             versions[bytes(key), status].append(_Version(ordinals[log_id], *rest))
-    changes = []
+    changes: dict[tuple[bool, bool], list[int]] = defaultdict(list)
     for (key, _), entries in versions.items():
         current, in_force = _judge([entry for entry in sorted(entries) if entry.form == forms.get(key)])
         for entry in entries:
             now = (entry.seq == current, entry.seq == in_force)
             if (entry.current, entry.in_force) != now:
-                changes.append((*now, entry.seq))
-    if changes:
-        run(tx, "UPDATE submission SET current = ?, in_force = ? WHERE seq = ?", *changes)
+                changes[now].append(entry.seq)
+    for now, those in changes.items():
+        change(tx, "UPDATE submission SET current = ?, in_force = ? WHERE seq", now, those)
 
 
 def _judge(entries: Sequence[_Version]) -> tuple[int | None, int | None]:
