@@ -31,6 +31,7 @@ from exchange.api import (
     participants,
     problems,
     submissions,
+    trust,
     witness,
 )
 from exchange.api.contract import Contract, refusals
@@ -40,13 +41,16 @@ from exchange.api.parameters import only_known
 from exchange.api.ready import Ready
 from exchange.api.room import Room
 from exchange.config import Settings
+from exchange.core.keys import Kind
 from exchange.errors import ExchangeError, Misuse
 from exchange.federation.examine import ReadForms
+from exchange.federation.founders import TrustList, read_inbox
 from exchange.federation.heads import confront
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
 from exchange.node.indexer import Indexer
+from exchange.node.keyfile import open_key
 from exchange.node.node import Clock, Node, utc_now
 from exchange.node.recovery import Recovery
 from exchange.node.timekeeper import Timekeeper
@@ -73,7 +77,7 @@ class Exchange:
         self.node = Node(settings, clock)
         try:
             self._peers_seen: int | None = None
-            self.import_records()
+            self.trust = self._trust_list()
             self._workers = Workers(settings.workers, ReadForms.of(self.node.catalogue)) if settings.workers else None
             puller = Puller(
                 self.node.db,
@@ -90,12 +94,14 @@ class Exchange:
                 own_origin=settings.origin,
                 timeout=settings.peer_timeout,
                 on_own_head=self.node.consider_foreign_head,
+                trust=self.trust,
                 **clients,
             )
+            self.import_records()
             self.node.witness.bring = self._bring
             self.node.witness.suspect = lambda origin, note: confront(self.node.db, origin, note, clock())
             self.token = _write_token(settings.directory / "operator.token")
-            self.app = build_app(Room(self.node, self.pull_now, self.token, self._workers))
+            self.app = build_app(Room(self.node, self.pull_now, self.token, self._workers, self.trust))
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
             self.twin = Twin(self.node, lambda: self.rounds.own_face(settings.url))
@@ -107,8 +113,45 @@ class Exchange:
             self.node.close()
             raise
 
+    def _trust_list(self) -> TrustList | None:
+        """The founders' list above the pinned root, where the operator was given one."""
+        path = self.settings.root
+        if path is None:
+            return None
+        try:
+            root = path.read_bytes()
+        except OSError as error:
+            raise Misuse(f"cannot read the founders' root {path}: {error.strerror}") from None
+        relay = self.settings.keys / "relay.key"
+        return TrustList(
+            self.node.db,
+            root,
+            federation=self.settings.federation,
+            catalogue=self.node.catalogue,
+            clock=self.node.clock,
+            accept=self.node.load_participants,
+            relay=open_key(relay, kind=Kind.RELAY).key if relay.exists() else None,
+        )
+
     def import_records(self) -> None:
-        """Read peers.json if it is new or was changed. Raises where it cannot be used; the last good records stay."""
+        """From the founders' list, where a root was pinned, else from peers.json if it was changed. Raises where it cannot be used."""
+        if self.trust is None:
+            self._import_peers()
+            return
+        offered = read_inbox(self.settings.trust_inbox)
+        for url in self.settings.trust_from:
+            try:
+                offered += self.rounds.fetch_trust(url)
+            except ExchangeError as error:
+                _logger.warning("the trust list at %s: %s", url, error)
+        self.trust.take(offered)
+        if self.settings.participant not in self.node.participants.records:
+            raise Misuse(
+                f"the founders' trust list is not here yet: put it into {self.settings.trust_inbox}, or name a node that has it (trust_from)"
+            )
+
+    def _import_peers(self) -> None:
+        """The last good records stay where the file cannot be used."""
         path = self.settings.peers
         try:
             changed = path.stat().st_mtime_ns
@@ -134,7 +177,7 @@ class Exchange:
         try:
             self.import_records()
         except ExchangeError as error:
-            _logger.error("%s was not imported, the last good records stay: %s", self.settings.peers, error)
+            _logger.error("nothing was imported, the last good records stay: %s", error)
 
     def _bring(self, origin: str, seconds: float) -> None:
         """What a witness needs before it signs. Raises LogStopped where the disk has no room for it."""
@@ -210,7 +253,7 @@ def _routes() -> list[BaseRoute]:
     for room in (door, node, submissions, documents, contacts, participants, alerts, metrics):
         router.include_router(room.router)
     # The log's routes stand first: they are asked for most, and by every peer.
-    return [*log.ROUTES, *witness.ROUTES, *router.routes]
+    return [*log.ROUTES, *witness.ROUTES, *trust.ROUTES, *router.routes]
 
 
 def _write_token(path: Path) -> str:

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     min_free_mb: int = Field(default=200, ge=0, le=1_000_000)  # below it on the disk, the node only reads
     metrics_public: bool = False  # /metrics for everybody, and not for this machine alone
     workers: int = Field(default_factory=_workers, ge=0, le=64)  # processes that check signatures in a large pull
+    trust_root: Path | None = (
+        None  # the founders' root, as it was handed over: then they say who participates, not peers.json
+    )
+    trust_from: tuple[str, ...] = ()  # nodes to ask for the trust list, beside those that it names
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("participant")
@@ -81,6 +85,11 @@ class Settings(BaseSettings):
         if not _is_listen(value) or not 0 < int(value.rpartition(":")[2]) < 65_536:
             raise ValueError(f"expected HOST:PORT, such as 127.0.0.1:8750 or [::1]:8750, not {value!r}")
         return value
+
+    @field_validator("trust_from")
+    @classmethod
+    def _trust_from(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(parse_url(each) for each in value)
 
     @field_validator("url")
     @classmethod
@@ -127,6 +136,16 @@ class Settings(BaseSettings):
     @property
     def peers(self) -> Path:
         return self.directory / "peers.json"
+
+    @property
+    def root(self) -> Path | None:
+        """The pinned root; a relative path is one in the directory of the node."""
+        return None if self.trust_root is None else self.directory / self.trust_root
+
+    @property
+    def trust_inbox(self) -> Path:
+        """Where an operator puts files of the trust list that came by hand."""
+        return self.directory / "trust"
 
     @property
     def forms(self) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, derive_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -124,13 +125,13 @@ class Founders:
     def with_member(self, member: Member) -> Charter:
         return replace(self.charter, members={**self.charter.members, member.participant: member})
 
-    def record(self, code: str, **changes: object) -> ParticipantRecord:
+    def record(self, code: str, **changes: Any) -> ParticipantRecord:
         """With a witness, a transport and a node submission key beside log and officers."""
         kinds = (Kind.WITNESS, Kind.TRANSPORT)
         node = [builders.participant_key(self.known(f"{code} {kind}"), kind) for kind in kinds]
         self.known(f"{code} log"), self.known(f"{code} officer 1"), self.known(f"{code} officer 2")
-        named = {"keys": node, **changes}
-        return builders.record(code, **named)  # type: ignore[arg-type]
+        named: dict[str, Any] = {"keys": node, **changes}
+        return builders.record(code, **named)
 
     def known(self, name: str) -> PrivateKey:
         """The key of that name, which can prove from now on that somebody holds it."""

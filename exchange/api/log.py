@@ -41,9 +41,12 @@ def _origin(request: Request) -> str:
 
 
 def checkpoint(request: Request) -> Response:
-    note = StoredLog(request.app.state.room.node.db, _origin(request)).checkpoint()
+    room: Room = request.app.state.room
+    note = StoredLog(room.node.db, _origin(request)).checkpoint()
     etag = etag_of(note)
     headers = {"Cache-Control": CHECKPOINT_CACHE, "ETag": etag, "Access-Control-Allow-Origin": "*"}
+    if room.trust is not None:  # who visits learns in the same answer whether we know more of who is who
+        headers["CBM-Trust"] = room.trust.now_standing.tag
     if is_held(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(note, headers=headers, media_type="text/plain; charset=utf-8")

@@ -15,6 +15,7 @@ from exchange.core.catalogue import Catalogue
 from exchange.core.jsonfields import is_digest, read_period
 from exchange.core.jsontext import MAX_INTEGER
 from exchange.errors import Malformed
+from exchange.federation.founders import TrustList
 from exchange.node.node import Node
 from exchange.workers import Workers
 
@@ -93,6 +94,7 @@ class Room:
     pull: Callable[[], list[dict[str, Any]]]
     token: str
     workers: Workers[Catalogue] | None = None
+    trust: TrustList | None = None
 
 
 # Both are coroutines since the framework sends every plain function to a thread, which costs more than they do.

@@ -40,6 +40,12 @@ class Kind(StrEnum):
     WITNESS = "witness"
     TRANSPORT = "transport"
     SEALING = "sealing"
+    FOUNDER = "founder"
+    RELAY = "relay"
+
+
+RECORD_KINDS = tuple(kind for kind in Kind if kind not in (Kind.FOUNDER, Kind.RELAY))
+"""What stands in participants' records; founders and relays are named by the root of the trust list."""
 
 
 def _refused_encodings() -> frozenset[bytes]:

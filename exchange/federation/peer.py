@@ -23,9 +23,11 @@ from exchange.core.note import MAX_NOTE
 from exchange.core.tiles import MAX_ENTRY, TILE_WIDTH, TilePath, format_bundle, format_tile_path, parse_bundle
 from exchange.errors import NotFound, Unreachable
 from exchange.federation.offers import MAX_LINE
+from exchange.trust.bundle import MAX_BUNDLE
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
+TRUST_HEADER = "CBM-Trust"
 MAX_STREAM = 64 * 1024 * 1024  # bytes of one answer of the documents stream
 
 # It goes back into a header of ours, so it is taken only as RFC 9110 section 8.8.3 writes it.
@@ -46,6 +48,8 @@ class PeerLog:
     hearsay: bool = False
     monotonic: Callable[[], float] = time.monotonic
     etag: str | None = field(default=None)
+    trust: str | None = field(default=None)
+    """The SHA-256 of the bundle of the trust list that the peer holds, as its last answer said."""
 
     @property
     def out_of_time(self) -> bool:
@@ -57,11 +61,17 @@ class PeerLog:
     def checkpoint_unless(self, etag: str | None) -> bytes | None:
         """The checkpoint, or None where it is still the one with that ETag; the new ETag is then in `self.etag`."""
         body, response = self._get(f"{self.prefix}/checkpoint", MAX_NOTE, {"If-None-Match": etag} if etag else {})
+        self.trust = response.headers.get(TRUST_HEADER)
         if response.status_code == httpx.codes.NOT_MODIFIED:
             return None
         offered = response.headers.get("etag", "")
         self.etag = offered if _ETAG.fullmatch(offered) else None
         return body
+
+    def trust_bundle(self, tag: str | None = None) -> bytes | None:
+        """All that the peer holds of the trust list; None where that is what `tag` names."""
+        body, response = self._get("/trust/bundle", MAX_BUNDLE, {"If-None-Match": f'"{tag}"'} if tag else {})
+        return None if response.status_code == httpx.codes.NOT_MODIFIED else body
 
     def tile(self, path: TilePath) -> bytes:
         try:

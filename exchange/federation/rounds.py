@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from exchange.errors import ExchangeError, NotFound, Unreachable
+from exchange.federation.founders import TrustList
 from exchange.federation.peer import PeerLog, open_client
 from exchange.federation.presence import look_at, look_at_all
 from exchange.federation.pull import Progress, Pulled, Puller
@@ -25,6 +26,7 @@ from exchange.store import documents
 from exchange.store import log as logs
 from exchange.store.log import LogState
 from exchange.store.peers import note_contact
+from exchange.trust.bundle import parse_bundle
 from exchange.trust.participants import ParticipantLog, ParticipantRecord
 
 MAX_VISITS = 32  # peers visited at once
@@ -56,11 +58,14 @@ class Rounds:
         own_origin: str,
         timeout: float,
         on_own_head: Callable[[bytes, str], None],
+        trust: TrustList | None = None,
         client_for: Callable[[], Any] = open_client,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._puller, self._own, self._own_origin, self._timeout = puller, own, own_origin, timeout
         self._on_own_head = on_own_head
+        self._trust = trust
+        self._trust_seen: dict[str, str] = {}
         self._client = client_for()
         self._monotonic = monotonic
         self._etags: dict[str, str | None] = {}
@@ -108,12 +113,33 @@ class Rounds:
             except ExchangeError as failure:
                 error, answered = str(failure), not isinstance(failure, Unreachable)
             if answered:
+                self._compare_trust(peer)
                 self._look_at_own_log(record, peer.deadline)
         except Exception as failure:
             _logger.exception("visit to %s", record.participant)
             error = f"this node failed, not the peer: {type(failure).__name__}"
         self._note(record.participant, error, pause)
         return Visit(record.participant, () if pulled is None else (pulled,), error)
+
+    def _compare_trust(self, peer: PeerLog) -> None:
+        """The peer's word on the trust list, where it holds another than we do: its own newest record at least."""
+        ours, tag = self._trust, peer.trust
+        if ours is None or tag is None or tag in (ours.now_standing.tag, self._trust_seen.get(peer.node_url)):
+            return
+        try:
+            ours.take(self.fetch_trust(peer.node_url, peer.deadline))
+        except ExchangeError as failure:
+            _logger.warning("the trust list at %s: %s", peer.node_url, failure)
+        else:
+            self._trust_seen[peer.node_url] = tag
+
+    def fetch_trust(self, url: str, deadline: float | None = None) -> list[tuple[str, bytes]]:
+        """What a node holds of the trust list, in one request; nothing where it is what we hold. Raises Unreachable, NotFound, Malformed."""
+        if self._trust is None:
+            return []
+        until = self._monotonic() + self._timeout if deadline is None else deadline
+        found = PeerLog(self._client, url, until, monotonic=self._now).trust_bundle(self._trust.now_standing.tag)
+        return [] if found is None else parse_bundle(found)
 
     def _incomplete(self) -> list[ParticipantLog]:
         """Closed logs of anybody, our own State's included, that are not here whole."""

@@ -1,10 +1,10 @@
-"""Who participates. Until the founders' trust list exists, `peers.json` says so, in the records' final shape.
+"""Who participates, out of `peers.json`, or out of the founders' trust list (founders.py): records in one shape.
 
 Whatever the source, records come into force here and nowhere else: audited together, each a proper successor of the one
 before, every version kept. A record that fails is not imported; the last good one stays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from exchange.store import log as logs
 from exchange.store.alerts import raise_alert
 from exchange.store.database import Database, Transaction
 from exchange.store.log import LogState
-from exchange.store.participants import keep_record, newest_records
+from exchange.store.participants import keep_records, newest_records
 from exchange.trust.admission import Admitted, admit
 from exchange.trust.participants import ParticipantRecord, Participants, Position, check_successor, parse_participants
 
@@ -66,18 +66,33 @@ def import_peers(
                 refused[code] = str(error)
                 _report_refusal(tx, code, error, now)
         participants = Participants(federation, offered.live, dict(sorted(known.items())))
-        changed = [code for code, record in known.items() if record != before.get(code)]
-        for code in changed:
-            keep_record(tx, known[code], now)
-            for ordinal, log in enumerate(known[code].logs):
-                kept = logs.add_log(
-                    tx, origin=log.origin, participant=code, ordinal=ordinal, vkey=format_vkey(log.vkey), own=False
-                )
-                logs.place(tx, kept, ordinal)
-            judge_anew(tx, before.get(code), participants, code, catalogue, now)
+        changed = bring_into_force(tx, before, participants, catalogue, now)
         # A pull that judged by the records before looks again under the write lock, which is ours until the commit.
         accept(participants)
-    return Imported(participants, tuple(changed), refused)
+    return Imported(participants, changed, refused)
+
+
+def bring_into_force(
+    tx: Transaction,
+    before: Mapping[str, ParticipantRecord],
+    participants: Participants,
+    catalogue: Catalogue,
+    now: datetime,
+) -> tuple[str, ...]:
+    """Keep the records that are new, with their logs, and judge by them what they decide anew. Returns whose they are."""
+    changed = tuple(code for code, record in participants.records.items() if record != before.get(code))
+    records = [participants.records[code] for code in changed]
+    keep_records(tx, records, now)
+    listed = [
+        (log.origin, record.participant, ordinal, format_vkey(log.vkey))
+        for record in records
+        for ordinal, log in enumerate(record.logs)
+    ]
+    known = logs.add_logs(tx, listed)
+    for code in changed:
+        mine = [log for log in known if log.participant == code and log.stored]
+        judge_anew(tx, mine, before.get(code), participants, code, catalogue, now)
+    return changed
 
 
 def _report_refusal(tx: Transaction, code: str, error: ExchangeError, now: datetime) -> None:
@@ -94,23 +109,23 @@ def _report_refusal(tx: Transaction, code: str, error: ExchangeError, now: datet
 
 def judge_anew(
     tx: Transaction,
+    known: Sequence[LogState],
     before: ParticipantRecord | None,
     participants: Participants,
     code: str,
     catalogue: Catalogue,
     now: datetime,
 ) -> None:
-    """Judge what the new record of `code` decides: entries that waited for a key, and those that a new end of a key or a log reaches.
+    """Judge what the new record of `code` decides in its logs: entries that waited for a key, and those that a new end of a key or a log reaches.
 
     So the verdict on an entry depends on the records in force and not on which came first, entry or record.
     """
     reach = _reach(before, participants.records[code])
-    for log in logs.all_logs(tx):
-        if log.participant == code:
-            _judge_listed(tx, log, "waiting", 0, participants, catalogue, now)
-            if reach is not None and reach[0] <= log.ordinal:
-                start = reach[1] if reach[0] == log.ordinal else 0
-                _judge_listed(tx, log, "admitted", start, participants, catalogue, now)
+    for log in known:
+        _judge_listed(tx, log, "waiting", 0, participants, catalogue, now)
+        if reach is not None and reach[0] <= log.ordinal:
+            start = reach[1] if reach[0] == log.ordinal else 0
+            _judge_listed(tx, log, "admitted", start, participants, catalogue, now)
 
 
 def _judge_listed(

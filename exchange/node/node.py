@@ -26,9 +26,10 @@ from exchange.node.witness import Witness
 from exchange.resources import form_files
 from exchange.store import documents
 from exchange.store import log as logs
-from exchange.store.database import Database
+from exchange.store.database import Database, Transaction
 from exchange.store.fitting import judge_unknown
 from exchange.store.folder import DocumentFolder
+from exchange.store.participants import newest_records
 from exchange.store.restored import mark_ahead
 from exchange.trust.participants import Participants
 from exchange.trust.quorum import witness_name
@@ -102,7 +103,7 @@ class Node:
         with self.db.write() as tx:
             vkey = format_vkey(self.vkey)
             for kept in logs.all_logs(tx):
-                if kept.own and kept.origin != self.origin and not _is_closed(settings, kept.origin):
+                if kept.own and kept.origin != self.origin and not _is_closed(settings, tx, kept.origin):
                     raise Misuse(
                         f"the database holds the log {kept.origin}, this node is set up for {self.origin}: an origin never changes"
                     )
@@ -126,7 +127,8 @@ class Node:
         """Put newly imported records into force. Raises Misuse where they do not describe this node."""
         mine = participants.records.get(self.settings.participant)
         if mine is None:
-            raise Misuse(f"{self.settings.peers} holds no record of {self.settings.participant}")
+            whose = self.settings.peers if self.settings.root is None else "the founders' trust list"
+            raise Misuse(f"{whose} holds no record of {self.settings.participant}")
         if mine.current_log.vkey != self.vkey:
             names, signs = format_vkey(mine.current_log.vkey), format_vkey(self.vkey)
             raise Misuse(f"the record of {mine.participant} names the log key {names}, this node signs with {signs}")
@@ -165,9 +167,10 @@ class Node:
         self._lock.close()
 
 
-def _is_closed(settings: Settings, origin: str) -> bool:
+def _is_closed(settings: Settings, tx: Transaction, origin: str) -> bool:
     """This State's own record closes that log, and another comes after it: then the same database keeps both."""
-    record = read_participants(settings.peers).records.get(settings.participant)
+    known = newest_records(tx) if settings.root is not None else read_participants(settings.peers).records
+    record = known.get(settings.participant)
     return record is not None and any(log.origin == origin and log.closed is not None for log in record.logs[:-1])
 
 

@@ -20,7 +20,7 @@ from exchange.store import tables, tiles
 from exchange.store.bulk import fetch, run
 from exchange.store.database import Database, Transaction
 from exchange.store.restored import mark_ahead
-from exchange.store.upsert import keep
+from exchange.store.upsert import keep, keep_all
 
 MAX_PROMISED = 16  # checkpoints of one log that are kept without their entries
 
@@ -83,6 +83,20 @@ def add_log(tx: Transaction, *, origin: str, participant: str, ordinal: int, vke
     }
     keep(tx, tables.LOG, row)
     return log_of(tx, origin)
+
+
+def add_logs(tx: Transaction, rows: Sequence[tuple[str, str, int, str]]) -> list[LogState]:
+    """Start to keep mirrors, each an origin, its participant, its place among that participant's logs and its vkey. Returns all logs."""
+    named = (
+        {"origin": origin, "participant": code, "ordinal": place, "vkey": vkey} for origin, code, place, vkey in rows
+    )
+    keep_all(tx, tables.LOG, [{**row, "own": False, "size": 0, "stored": 0} for row in named])
+    places = {origin: ordinal for origin, _, ordinal, _ in rows}
+    known = all_logs(tx)
+    moved = [log for log in known if places.get(log.origin, log.ordinal) != log.ordinal]
+    for log in moved:
+        place(tx, log, places[log.origin])
+    return all_logs(tx) if moved else known
 
 
 def place(tx: Transaction, log: LogState, ordinal: int) -> None:

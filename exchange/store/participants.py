@@ -1,7 +1,9 @@
 """Participant records as they came into force here; every version is kept."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import func, insert, select
@@ -21,10 +23,24 @@ def newest_records(tx: Transaction) -> dict[str, ParticipantRecord]:
 
 def keep_record(tx: Transaction, record: ParticipantRecord, imported: datetime) -> bool:
     """Bring a record into force; False where the very same one is in force already."""
-    text = orjson.dumps(format_record(record)).decode()
-    if newest_records(tx).get(record.participant) == record:
+    row = _row(record, imported)
+    column = tables.RECORD.c
+    newest = select(column.record).where(column.participant == record.participant).order_by(column.seq.desc()).limit(1)
+    if tx.execute(newest).scalar() == row["record"]:
         return False
-    digest = hashlib.sha256(text.encode()).digest()
-    row = {"participant": record.participant, "sha256": digest, "record": text, "imported": imported.isoformat()}
     tx.execute(insert(tables.RECORD).values(row))
     return True
+
+
+def keep_records(tx: Transaction, records: Iterable[ParticipantRecord], imported: datetime) -> None:
+    """Bring records into force that are not yet."""
+    rows = [_row(record, imported) for record in records]
+    if rows:
+        tx.execute(insert(tables.RECORD), rows)
+
+
+def _row(record: ParticipantRecord, imported: datetime) -> dict[str, Any]:
+    text = orjson.dumps(format_record(record))
+    digest = hashlib.sha256(text).digest()
+    named = {"participant": record.participant, "sha256": digest}
+    return {**named, "record": text.decode(), "imported": imported.isoformat()}

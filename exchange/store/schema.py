@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from exchange.errors import Misuse
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-NEWEST = "0004"
+NEWEST = "0005"
 
 # No row that proves something is ever changed or removed: a bug, or a hand in the database, meets the engine's own refusal.
 REFUSALS = (
@@ -28,6 +28,8 @@ REFUSALS = (
     ),
     ("witness_stays", "witness_head", "DELETE", "", "what a witness signed is never forgotten"),
     ("cosignature_stays", "cosignature", "DELETE", "", "a cosignature is never deleted"),
+    ("trust_file_is_final", "trust_file", "UPDATE", "", "a file of the trust list never changes"),
+    ("trust_file_stays", "trust_file", "DELETE", "", "a file of the trust list is never deleted"),
 )
 
 

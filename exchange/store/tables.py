@@ -251,6 +251,35 @@ class Alert(SQLModel, table=True):
     evidence: str
 
 
+class TrustFile(SQLModel, table=True):
+    """Every version of every file of the trust list that ever counted here, byte for byte as it is served."""
+
+    __tablename__ = "trust_file"
+    role: str = Field(primary_key=True)
+    version: int = Field(primary_key=True, sa_type=BigInteger)
+    sha256: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    raw: bytes = Field(sa_type=LargeBinary)
+    seen: str
+
+
+class TrustHead(SQLModel, table=True):
+    """Which of them count now: the founders' list, each participant's file, each relay's word."""
+
+    __tablename__ = "trust_head"
+    name: str = Field(primary_key=True)
+    role: str
+    version: int = Field(sa_type=BigInteger)
+    sha256: bytes = Field(sa_type=LargeBinary)
+
+
+class TrustNote(SQLModel, table=True):
+    """What the next import must remember: since when the list is stale, when a replacement of identity keys was first seen."""
+
+    __tablename__ = "trust_note"
+    name: str = Field(primary_key=True)
+    value: str
+
+
 class SearchState(SQLModel, table=True):
     """How far the index of texts goes: submissions up to `upto` are in it, cut and folded as `folding` names it (core/words.py)."""
 
@@ -296,6 +325,9 @@ OPENING: Table = SQLModel.metadata.tables["opening"]
 RECORD: Table = SQLModel.metadata.tables["record"]
 SETTING: Table = SQLModel.metadata.tables["setting"]
 ALERT: Table = SQLModel.metadata.tables["alert"]
+TRUST_FILE: Table = SQLModel.metadata.tables["trust_file"]
+TRUST_HEAD: Table = SQLModel.metadata.tables["trust_head"]
+TRUST_NOTE: Table = SQLModel.metadata.tables["trust_note"]
 PEER: Table = SQLModel.metadata.tables["peer"]
 SEARCH_STATE: Table = SQLModel.metadata.tables["search_state"]
 SEARCH_OWED: Table = SQLModel.metadata.tables["search_owed"]

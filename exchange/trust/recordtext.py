@@ -28,7 +28,7 @@ from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.checkpoint import parse_origin
 from exchange.core.dsse import MAX_SIGNATURES
 from exchange.core.jsontext import MAX_INTEGER
-from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
+from exchange.core.keys import ALGORITHM, RECORD_KINDS, Kind, PublicKey, parse_public_key
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import format_vkey, parse_vkey
 from exchange.core.vocabulary import is_form_code, is_language, is_participant_code
@@ -158,7 +158,7 @@ def _parse_key(value: Any, at: str) -> ParticipantKey:
     fields = parse_object(value, at, ("kind", "algorithm", "public_key", "roles", "may_sign", "from", "before"))
     algorithm = parse_text(fields["algorithm"], f"{at}/algorithm", _is_algorithm, "an algorithm such as Ed25519")
     return ParticipantKey(
-        kind=Kind(_one_of(tuple(str(kind) for kind in Kind), fields["kind"], f"{at}/kind")),
+        kind=Kind(_one_of(tuple(map(str, RECORD_KINDS)), fields["kind"], f"{at}/kind")),
         algorithm=algorithm,
         public_key=_guard(f"{at}/public_key", partial(_read_public_key, algorithm=algorithm), fields["public_key"]),
         roles=_distinct(fields["roles"], f"{at}/roles", parse_words),

@@ -12,7 +12,7 @@ import pytest
 from exchange.node.founding import read_participants
 from tests import engine
 from tests.audit import audit as full_audit
-from tests.benchmarks import audit, growth, idle, lookup, pull, search, submit
+from tests.benchmarks import audit, growth, idle, lookup, pull, search, submit, trust
 from tests.benchmarks.bench import Bench, Scale, prepared
 from tests.benchmarks.figure import Bound, Figure, table
 from tests.benchmarks.nodes import RealNode, introduce, lay_out, peer_record
@@ -113,7 +113,7 @@ def test_a_prepared_shelf_grows_and_keeps_what_stood(home: Path) -> None:
         after.documents(700, 800)
 
 
-@pytest.mark.parametrize("module", [pull, submit, growth, lookup, search, audit, idle])
+@pytest.mark.parametrize("module", [pull, submit, growth, lookup, search, audit, idle, trust])
 def test_every_benchmark_hands_over_its_figures(bench: Bench, module: object) -> None:
     figures: list[Figure] = list(module.run(bench))  # type: ignore[attr-defined]
     assert figures
