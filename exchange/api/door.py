@@ -89,7 +89,7 @@ async def _from_json(request: Request, node: Node) -> Recorded:
     offered = await _at_once(len(body), parse_submission, body)
     try:
         candidate = await _at_once(len(body), whole, door_of(node), offered.envelope, offered.documents)
-        return await Bridge.of(request).wait(node.appender.submit(candidate))
+        return await Bridge.of(request).submit(candidate)
     except ExchangeError:
         # What stands already is answered again, whatever speaks against it now, and whether or not its documents came along.
         [before] = await asyncio.to_thread(recorded_before, node, [offered.envelope])
