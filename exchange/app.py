@@ -241,7 +241,7 @@ def build_app(room: Room) -> FastAPI:
     app.state.room = room
     app.router.routes[:0] = _routes()
     problems.install(app)
-    marked = Marked(app.build_middleware_stack(), lambda: room.node.participants.live)
+    marked = Marked(door.Front(app.build_middleware_stack()), lambda: room.node.participants.live)
     app.middleware_stack = Headed(Ready(marked, room.node))
     return app
 

@@ -11,13 +11,16 @@ from typing import ParamSpec, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.api import shapes
 from exchange.api.batch import LINES, receipted, submit_lines
 from exchange.api.bridge import Bridge
 from exchange.api.contract import refusals, submitted
 from exchange.api.parameters import check_parameters
-from exchange.api.parts import hand_over, receive
+from exchange.api.parts import hand_over
+from exchange.api.parts import receive as receive_parts
+from exchange.api.problems import problem, unforeseen
 from exchange.api.request import read_body
 from exchange.api.room import Room
 from exchange.errors import ExchangeError, Malformed
@@ -37,17 +40,18 @@ Result = TypeVar("Result")
 
 
 class Bare(APIRoute):
-    """In the contract like every other; but its function takes the request and gives the response, and nothing stands between."""
+    """In the contract like every other; but its function takes the request and gives the response, as `Front` calls it."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         return self.endpoint
 
 
-router = APIRouter(prefix="/v1", route_class=Bare)
+PATH = "/v1/submissions"
+router = APIRouter(route_class=Bare)
 
 
 @router.post(
-    "/submissions",
+    PATH,
     response_model=shapes.Receipted,
     status_code=201,
     responses=submitted(shapes.Receipted) | refusals(403, 409, 413, 422),
@@ -99,7 +103,7 @@ async def _from_json(request: Request, node: Node) -> Recorded:
 
 
 async def _from_parts(request: Request, node: Node) -> Recorded:
-    submission, arrivals = await receive(request, node)
+    submission, arrivals = await receive_parts(request, node)
     before = again(submission)
     return before if before is not None else await Bridge.of(request).wait(hand_over(node, submission, arrivals))
 
@@ -108,3 +112,24 @@ async def _at_once(
     size: int, act: Callable[Parameters, Result], *args: Parameters.args, **named: Parameters.kwargs
 ) -> Result:
     return act(*args, **named) if size <= INLINE else await asyncio.to_thread(act, *args, **named)
+
+
+class Front:
+    """Stands before the routing, through which the way takes longer than to check a signature. What is not for the door goes on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await submit(request)
+        except ExchangeError as error:
+            response = problem(error)
+        except Exception as error:
+            await unforeseen(request, error)(scope, receive, send)
+            raise  # for the server's log, as the framework does it
+        await response(scope, receive, send)

@@ -99,10 +99,13 @@ def install(app: FastAPI) -> None:
         headers = {"Allow": allowed(request)} if error.status_code == 405 else dict(error.headers or {})
         return JSONResponse(body, error.status_code, NO_STORE | headers, PROBLEM)
 
-    @app.exception_handler(Exception)
-    def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        _logger.error("unforeseen error at %s %r", request.method, _path(request), exc_info=error)
-        body = {"type": "urn:cbm:error:internal", "title": "internal error", "status": 500, "code": "internal"}
-        body |= {"detail": "something went wrong here that was not foreseen; nothing was acknowledged"}
-        body |= {"next_step": "Try again; if it stays, tell the operator of this node the time of this request."}
-        return JSONResponse(body, 500, NO_STORE, PROBLEM)
+    app.exception_handler(Exception)(unforeseen)
+
+
+def unforeseen(request: Request, error: Exception) -> JSONResponse:
+    """The answer for an error that nobody foresaw, which goes into the node's log."""
+    _logger.error("unforeseen error at %s %r", request.method, _path(request), exc_info=error)
+    body = {"type": "urn:cbm:error:internal", "title": "internal error", "status": 500, "code": "internal"}
+    body |= {"detail": "something went wrong here that was not foreseen; nothing was acknowledged"}
+    body |= {"next_step": "Try again; if it stays, tell the operator of this node the time of this request."}
+    return JSONResponse(body, 500, NO_STORE, PROBLEM)
