@@ -36,10 +36,16 @@ class Server:
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def database(self) -> tuple[str, str]:
-        """The name of a new, empty database, and its address."""
-        name = f"faults{next(_numbers)}"
-        self._ask(f"CREATE DATABASE {name}")
+    def database(self, disk: Path | None = None) -> tuple[str, str]:
+        """The name of a new, empty database, and its address; its tables lie on that disk, the journal where it always is."""
+        name, where = f"faults{next(_numbers)}", ""
+        if disk is not None:
+            (disk / name).mkdir(mode=0o700)
+            user = (self._folder / "data").stat()
+            os.chown(disk / name, user.st_uid, user.st_gid)
+            self._ask(f"CREATE TABLESPACE {name} LOCATION '{disk / name}'")
+            where = f"TABLESPACE {name}"
+        self._ask(f"CREATE DATABASE {name} {where}")
         return name, str(self._server.get_uri(name)).replace("postgresql://", "postgresql+psycopg://")
 
     def end_sessions(self, name: str) -> None:

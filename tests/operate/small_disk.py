@@ -2,6 +2,7 @@
 
     with small_disk(24) as disk:            # None, and a line that says so, where this machine lets nobody have one
         disk.fill(leave=0)
+    with disk_of_all(tmp_path, 64) as disk: # one that other users see as well, such as a database server of root's
 
 This process reaches it through /proc; SQLite would not follow such a path, so the node enters the namespace (`run_on`).
 """
@@ -54,6 +55,29 @@ def small_disk(megabytes: int) -> Iterator[SmallDisk | None]:
                 yield None
         finally:
             keeper.kill()
+
+
+@contextmanager
+def disk_of_all(folder: Path, megabytes: int) -> Iterator[SmallDisk | None]:
+    """Root's servers run under another user, who may not look into root's namespace: for root it is mounted where all see it."""
+    if os.geteuid():
+        with small_disk(megabytes) as disk:
+            yield disk
+        return
+    place = folder / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", str(place)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
+    if mounted.returncode:
+        print(f"no small disk here: {mounted.stderr.strip()}")
+        yield None
+        return
+    for above in place.parents[: len(place.parents) - 2]:
+        above.chmod(above.stat().st_mode | 0o011)
+    try:
+        yield SmallDisk(place, os.getpid())
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def run_on(keeper: int, name: str, said: str) -> None:
