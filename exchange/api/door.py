@@ -7,7 +7,6 @@ no database: whether it stands already is told by the transaction that would rec
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -34,9 +33,6 @@ from exchange.node.submit import again, door_of, recorded_before
 INLINE = (
     256 * 1024
 )  # bytes of a request that is read and checked at once; a larger one in a thread, so that others are answered meanwhile
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 class Bare(APIRoute):
@@ -90,9 +86,11 @@ async def submit(request: Request) -> Response:
 
 async def _from_json(request: Request, node: Node) -> Recorded:
     body = await read_body(request, MAX_JSON)
-    offered = await _at_once(len(body), parse_submission, body)
+    at_once = len(body) <= INLINE
+    offered = parse_submission(body) if at_once else await asyncio.to_thread(parse_submission, body)
+    sent = door_of(node), offered.envelope, offered.documents
     try:
-        candidate = await _at_once(len(body), whole, door_of(node), offered.envelope, offered.documents)
+        candidate = whole(*sent) if at_once else await asyncio.to_thread(whole, *sent)
         return await Bridge.of(request).submit(candidate)
     except ExchangeError:
         # What stands already is answered again, whatever speaks against it now, and whether or not its documents came along.
@@ -106,12 +104,6 @@ async def _from_parts(request: Request, node: Node) -> Recorded:
     submission, arrivals = await receive_parts(request, node)
     before = again(submission)
     return before if before is not None else await Bridge.of(request).wait(hand_over(node, submission, arrivals))
-
-
-async def _at_once(
-    size: int, act: Callable[Parameters, Result], *args: Parameters.args, **named: Parameters.kwargs
-) -> Result:
-    return act(*args, **named) if size <= INLINE else await asyncio.to_thread(act, *args, **named)
 
 
 class Front:

@@ -25,6 +25,8 @@ async def only_known(request: Request) -> None:
 
 def check_parameters(request: Request, known: Iterable[str], lists: Iterable[str] = ()) -> None:
     """Raises Malformed for a parameter that is not `known`, and for one that comes twice and is none of the `lists`."""
+    if not request.scope["query_string"]:
+        return
     known, lists, seen = set(known), set(lists), set()
     for name, _ in request.query_params.multi_items():
         if name not in known:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -218,7 +218,9 @@ class Appender:
             return answers
         self.size, self.latest = head.size, now
         return [
-            replace(answer, head=head) if isinstance(answer, Recorded) and answer.index >= log.size else answer
+            Recorded(answer.id, answer.index, answer.new, head)
+            if isinstance(answer, Recorded) and answer.index >= log.size
+            else answer
             for answer in answers
         ]
 
