@@ -222,15 +222,20 @@ def check_evidence(data: bytes) -> Verdict:
     exam = _Examination()
     try:
         evidence = parse_evidence(data)
-        log = parse_vkey(evidence.log_vkey)
-        exam.fingerprints = (log.keyid.hex(),)
+        accused = parse_vkey(evidence.accused)
+        who, did = ("log", "signed") if evidence.cosigner_vkey is None else ("witness", "cosigned")
+        exam.fingerprints = (accused.keyid.hex(),)
         for checkpoint in verify_evidence(evidence):
+            of = "" if evidence.cosigner_vkey is None else f" of the log {checkpoint.origin}"
             root = format_base64(checkpoint.root)
             exam.passed(
-                f"the log {log.name} signed size {checkpoint.size} with root {root} under key {log.keyid.hex()}"
+                f"the {who} {accused.name} {did} size {checkpoint.size}{of} with root {root} under key {accused.keyid.hex()}"
             )
     except ExchangeError as error:
         exam.checks.append(Check(False, f"{error} [{error.code}]"))
         return exam.verdict(False, False, "convicts nobody", error)
     exam.passed("no single history leads to both")
-    return exam.verdict(True, True, f"convicts: whoever holds the key of {log.name} signed two histories")
+    told = "signed two histories"
+    if evidence.cosigner_vkey is not None:
+        told = f"vouched, as a witness, for two histories of {parse_vkey(evidence.log_vkey).name}"
+    return exam.verdict(True, True, f"convicts: whoever holds the key of {accused.name} {told}")
