@@ -81,7 +81,8 @@ def test_no_other_line_is_needed_and_none_is_handed_on() -> None:
     assert verify_evidence(bare) == verify_evidence(evidence)
     assert [len(parse_note(note).signatures) for note in (bare.checkpoint_a, bare.checkpoint_b)] == [1, 1]
     log = build_evidence(VKEY, cosigned(FORKED, 6), cosigned(HONEST, 13), HONEST.read)
-    assert verify_evidence(bared(log)) and parse_note(bared(log).checkpoint_a).signatures[0].name == ORIGIN
+    assert verify_evidence(bared(log)) == verify_evidence(log)
+    assert parse_note(bared(log).checkpoint_a).signatures[0].name == ORIGIN
     assert len({evidence_id(format_evidence(one)) for one in (evidence, bare, log, bared(log))}) == 4
 
 
