@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     database: SecretStr | None = None
     min_free_mb: int = Field(default=200, ge=0, le=1_000_000)  # below it on the disk, the node only reads
     metrics_public: bool = False  # /metrics for everybody, and not for this machine alone
-    workers: int = Field(default_factory=_workers, ge=0, le=64)  # processes that check signatures in a large pull
+    workers: int = Field(default_factory=_workers, ge=0, le=64)  # processes that check many signatures at once
     trust_root: Path | None = (
         None  # the founders' root, as it was handed over: then they say who participates, not peers.json
     )

@@ -89,6 +89,7 @@ class Workers(Generic[Desk]):
         self.number, self._make_desk = number, make_desk
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
+        self._waking: Future[Any] | None = None
         self._worked = time.monotonic()
 
     def submit(self, job: Callable[[Desk], Result]) -> Future[Result]:
@@ -114,6 +115,14 @@ class Workers(Generic[Desk]):
         self._worked = time.monotonic()
         self._idle.put(worker)
         return result
+
+    def spare(self, first: Callable[[Desk], object]) -> bool:
+        """Whether a process has nothing to do. Where none has, one is made ready for the next who asks, by a job that does nothing."""
+        if not self._idle.empty():
+            return True
+        if self._waking is None or self._waking.done():
+            self._waking = self._threads.submit(self._do, first)
+        return False
 
     def rest(self, after: float = 0.0) -> None:
         """Let the processes go if none worked in the last `after` seconds; the next job starts others. Not while jobs run."""

@@ -25,7 +25,6 @@ from exchange.node.lines import Judged, JudgeLines, judge_lines
 from exchange.node.node import Node
 from exchange.node.packing import receipts_of
 from exchange.node.submit import door_of, recorded_before
-from exchange.trust.participants import Participants
 
 LINES = "application/x-ndjson"
 MAX_LINES = 1_000
@@ -65,23 +64,14 @@ def _split(body: bytes) -> list[bytes]:
 
 
 async def _judge(room: Room, door: Door, lines: Sequence[bytes]) -> list[_Line]:
-    if room.workers is None or len(lines) < MANY:
+    if room.workers is None or len(lines) < MANY or not room.workers.spare(JudgeLines.by(door, ())):
         judged = await asyncio.to_thread(judge_lines, lines, door)
     else:
-        mine = _of_one(door)
-        jobs = [
-            room.workers.submit(JudgeLines(lines[at : at + PART], door.origin, door.size, mine, door.now))
-            for at in range(0, len(lines), PART)
-        ]
-        parts: list[list[Judged]] = await asyncio.gather(*map(asyncio.wrap_future, jobs))
-        judged = [line for part in parts for line in part]
+        parts = [lines[at : at + PART] for at in range(0, len(lines), PART)]
+        jobs = [room.workers.submit(JudgeLines.by(door, part)) for part in parts]
+        done: list[list[Judged]] = await asyncio.gather(*map(asyncio.wrap_future, jobs))
+        judged = [line for part in done for line in part]
     return [_Line(one.envelope, one.candidate(door.participants)) for one in judged]
-
-
-def _of_one(door: Door) -> Participants:
-    """The record of this log's owner: the others tell nothing of it, and everything sent to a worker is copied."""
-    owner, known = door.participants.by_origin(door.origin), door.participants
-    return Participants(known.federation, known.live, {} if owner is None else {owner.participant: owner})
 
 
 async def _record(request: Request, node: Node, lines: Sequence[_Line]) -> None:

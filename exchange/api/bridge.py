@@ -1,8 +1,8 @@
-"""Between the event loop and the thread that commits: many at once, in both directions.
+"""Between the event loop and those who work for it: many at once, in both directions.
 
 To hand something over is to wake a thread, at which this one gives away the interpreter: one for each submission would cost more
-than to judge it. So what the loop judges in one of its rounds goes to the appender together, at the round's end, and all
-that one transaction answers comes back together.
+than to judge it. So what comes in one round of the loop is judged together at the round's end, by a worker process where one
+has nothing to do, goes to the appender together, and all that one transaction answers comes back together.
 """
 
 import asyncio
@@ -12,19 +12,28 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
+from exchange.api.room import Room
 from exchange.errors import ExchangeError, LogStopped
-from exchange.node.appender import Answer, Appender, Recorded
-from exchange.node.judge import Candidate
+from exchange.node.appender import Answer
+from exchange.node.judge import Candidate, Door
+from exchange.node.lines import Judged, JudgeLines, judge_line
+from exchange.node.submit import door_of
+from exchange.trust.participants import Participants
+
+MANY = 8  # submissions of a round from which on it is worth asking a worker
 
 Result = TypeVar("Result")
+Outcome = tuple[bytes | None, Answer]
+"""The envelope, where there was one, and what became of it."""
+Waiter = asyncio.Future[Outcome]
 
 
 class Bridge:
-    """Leads from one event loop to one appender."""
+    """Of one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, appender: Appender) -> None:
-        self._loop, self._appender = loop, appender
-        self._gathered: list[tuple[Candidate, asyncio.Future[Recorded]]] = []
+    def __init__(self, loop: asyncio.AbstractEventLoop, room: Room) -> None:
+        self._loop, self._node, self._workers = loop, room.node, room.workers
+        self._gathered: list[tuple[bytes, Waiter]] = []
 
     @classmethod
     def of(cls, request: Request) -> "Bridge":
@@ -32,26 +41,77 @@ class Bridge:
         loop, state = asyncio.get_running_loop(), request.app.state
         found = getattr(state, "bridge", None)
         if not isinstance(found, cls) or found._loop is not loop:
-            found = state.bridge = cls(loop, state.room.node.appender)
+            found = state.bridge = cls(loop, state.room)
         return found
 
-    def submit(self, candidate: Candidate) -> "asyncio.Future[Recorded]":
-        """To be awaited. Who gives up waiting changes nothing of the outcome."""
-        waiter: asyncio.Future[Recorded] = self._loop.create_future()
-        self._gathered.append((candidate, waiter))
+    def submit(self, body: bytes) -> Waiter:
+        """A submission in JSON, judged at the end of this round. Who gives up waiting changes nothing of the outcome."""
+        waiter: Waiter = self._loop.create_future()
+        self._gathered.append((body, waiter))
         if len(self._gathered) == 1:
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._judge)
         return waiter
 
-    def _hand_over(self) -> None:
-        """Behind all that this round of the loop had to judge."""
+    def record(self, judged: Judged, participants: Participants) -> Waiter:
+        """One that was judged elsewhere, by these records."""
+        waiter: Waiter = self._loop.create_future()
+        self._hand_over([waiter], [judged], participants)
+        return waiter
+
+    def _judge(self) -> None:
+        """Behind all that this round of the loop had to read."""
         gathered, self._gathered = self._gathered, []
-        try:
-            outcome = self._appender.submit_all([candidate for candidate, _ in gathered])
-        except LogStopped as error:
-            _tell(gathered, [LogStopped(str(error)) for _ in gathered])
+        door = door_of(self._node)
+        if self._workers is None or len(gathered) < MANY or not self._workers.spare(JudgeLines.by(door, ())):
+            self._judge_here(gathered, door)
             return
-        self._bring(outcome, lambda: _tell(gathered, outcome.result()))
+        job = self._workers.submit(JudgeLines.by(door, [body for body, _ in gathered]))
+
+        def judged() -> None:
+            if job.exception() is not None:  # whatever ended it: judged here, it meets one of them at most
+                self._judge_here(gathered, door)
+            else:
+                self._hand_over([waiter for _, waiter in gathered], job.result(), door.participants)
+
+        self._bring(job, judged)
+
+    def _judge_here(self, gathered: list[tuple[bytes, Waiter]], door: Door) -> None:
+        waiters, judged = [], []
+        for body, waiter in gathered:
+            try:
+                judged.append(judge_line(body, door))
+            except Exception as error:  # nobody foresaw it: it goes to whoever sent this one, and the others are judged
+                if not waiter.done():
+                    waiter.set_exception(error)
+            else:
+                waiters.append(waiter)
+        self._hand_over(waiters, judged, door.participants)
+
+    def _hand_over(self, waiters: list[Waiter], judged: list[Judged], participants: Participants) -> None:
+        """What is right, to the appender; what is not has its answer."""
+        candidates: list[Candidate] = []
+        waiting: list[tuple[bytes | None, Waiter]] = []
+        for waiter, one in zip(waiters, judged, strict=True):
+            candidate = one.candidate(participants)
+            if isinstance(candidate, ExchangeError):
+                _settle(waiter, one.envelope, candidate)
+            else:
+                candidates.append(candidate)
+                waiting.append((one.envelope, waiter))
+        if not candidates:
+            return
+        try:
+            outcome = self._node.appender.submit_all(candidates)
+        except LogStopped as error:
+            for envelope, waiter in waiting:
+                _settle(waiter, envelope, LogStopped(str(error)))
+            return
+
+        def recorded() -> None:
+            for (envelope, waiter), answer in zip(waiting, outcome.result(), strict=True):
+                _settle(waiter, envelope, answer)
+
+        self._bring(outcome, recorded)
 
     def wait(self, outcome: "Future[Result]") -> "asyncio.Future[Result]":
         """For what was handed over otherwise, as a large submission or a batch is."""
@@ -77,11 +137,6 @@ class Bridge:
         outcome.add_done_callback(arrived)
 
 
-def _tell(gathered: list[tuple[Candidate, "asyncio.Future[Recorded]"]], answers: list[Answer]) -> None:
-    for (_, waiter), answer in zip(gathered, answers, strict=True):
-        if waiter.done():
-            continue
-        if isinstance(answer, ExchangeError):
-            waiter.set_exception(answer)
-        else:
-            waiter.set_result(answer)
+def _settle(waiter: Waiter, envelope: bytes | None, answer: Answer) -> None:
+    if not waiter.done():
+        waiter.set_result((envelope, answer))

@@ -24,9 +24,9 @@ from exchange.api.request import read_body
 from exchange.api.room import Room
 from exchange.errors import ExchangeError, Malformed
 from exchange.node.appender import Recorded
-from exchange.node.judge import whole
+from exchange.node.lines import judge_line
 from exchange.node.node import Node
-from exchange.node.offer import MAX_JSON, parse_submission
+from exchange.node.offer import MAX_JSON
 from exchange.node.packing import receipts_of
 from exchange.node.submit import again, door_of, recorded_before
 
@@ -86,18 +86,19 @@ async def submit(request: Request) -> Response:
 
 async def _from_json(request: Request, node: Node) -> Recorded:
     body = await read_body(request, MAX_JSON)
-    at_once = len(body) <= INLINE
-    offered = parse_submission(body) if at_once else await asyncio.to_thread(parse_submission, body)
-    sent = door_of(node), offered.envelope, offered.documents
-    try:
-        candidate = whole(*sent) if at_once else await asyncio.to_thread(whole, *sent)
-        return await Bridge.of(request).submit(candidate)
-    except ExchangeError:
-        # What stands already is answered again, whatever speaks against it now, and whether or not its documents came along.
-        [before] = await asyncio.to_thread(recorded_before, node, [offered.envelope])
-        if before is None:
-            raise
-        return before
+    if len(body) <= INLINE:
+        envelope, answer = await Bridge.of(request).submit(body)
+    else:
+        door = door_of(node)
+        judged = await asyncio.to_thread(judge_line, body, door)
+        envelope, answer = await Bridge.of(request).record(judged, door.participants)
+    if isinstance(answer, Recorded):
+        return answer
+    # What stands already is answered again, whatever speaks against it now, and whether or not its documents came along.
+    before = None if envelope is None else (await asyncio.to_thread(recorded_before, node, [envelope]))[0]
+    if before is None:
+        raise answer
+    return before
 
 
 async def _from_parts(request: Request, node: Node) -> Recorded:

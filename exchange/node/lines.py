@@ -30,10 +30,10 @@ class Judged(NamedTuple):
 
 
 def judge_lines(lines: Sequence[bytes], door: Door) -> list[Judged]:
-    return [_judge(line, door) for line in lines]
+    return [judge_line(line, door) for line in lines]
 
 
-def _judge(line: bytes, door: Door) -> Judged:
+def judge_line(line: bytes, door: Door) -> Judged:
     envelope: bytes | None = None
     try:
         offered = parse_submission(line)
@@ -58,5 +58,16 @@ class JudgeLines:
     participants: Participants
     now: datetime
 
+    @classmethod
+    def by(cls, door: Door, lines: Sequence[bytes]) -> "JudgeLines":
+        """With no more than it takes: everything that is sent to a worker is copied."""
+        return cls(lines, door.origin, door.size, _of_one(door.participants, door.origin), door.now)
+
     def __call__(self, catalogue: Catalogue) -> list[Judged]:
         return judge_lines(self.lines, Door(self.origin, self.size, self.participants, catalogue, self.now))
+
+
+def _of_one(known: Participants, origin: str) -> Participants:
+    """With the record of this log's owner alone: the others tell nothing of it."""
+    owner = known.by_origin(origin)
+    return Participants(known.federation, known.live, {} if owner is None else {owner.participant: owner})

@@ -17,6 +17,8 @@ from exchange.core.note import parse_vkey
 from exchange.core.pack import Pack
 from exchange.core.receipt import parse_receipt, verify_receipt
 from exchange.core.statement import submission_id
+from exchange.node.lines import JudgeLines
+from exchange.node.submit import door_of
 from tests.api import LINES, URL, Answer, ask, kept, lines_of, offer, post, refused
 from tests.api.test_refusals import DOCUMENT_CASES, DOOR_CASES, ENVELOPE_CASES, FORM_CASES, JSON_CASES
 from tests.api.wrong import flipped
@@ -201,9 +203,13 @@ def _answers(folder: Path, many: int, monkeypatch: pytest.MonkeyPatch) -> list[d
     with World(folder, "XR", "XA") as world:
         node = world["XR"]
         wrong = [case.make(node) for case in (*DOOR_CASES, *DOCUMENT_CASES) if case.name != "the node's own key"]
-        answers = send(node, *wrong, *map(offer, new(node, 9)), wrong[0])
         workers = node.running.app.state.room.workers
-        assert workers._idle.empty() is (many > 1), "processes were asked where there were enough lines"
+        workers.submit(JudgeLines.by(door_of(node.running.node), ())).result()
+        asked: list[Any] = []
+        real = workers.submit
+        monkeypatch.setattr(workers, "submit", lambda job: [asked.append(job), real(job)][1])  # type: ignore[func-returns-value]
+        answers = send(node, *wrong, *map(offer, new(node, 9)), wrong[0])
+        assert bool(asked) is (many == 1), "processes are asked where there are enough lines"
         world.pull()
     return answers
 
@@ -227,6 +233,7 @@ def test_a_worker_that_dies_takes_nothing_with_it(tmp_path: Path, monkeypatch: p
         node = world["XR"]
         offered = [offer(parcel) for parcel in new(node, 3)]
         workers = node.running.app.state.room.workers
+        workers.submit(JudgeLines.by(door_of(node.running.node), ())).result()
         send(node, offered[0])
         before = kept(node)
         worker = workers._idle.get_nowait()
