@@ -43,9 +43,12 @@ from exchange.api.room import Room
 from exchange.config import Settings
 from exchange.core.keys import Kind
 from exchange.errors import ExchangeError, Misuse
+from exchange.federation.cosigners import Cosigners
 from exchange.federation.examine import ReadForms
 from exchange.federation.founders import TrustList, read_inbox
 from exchange.federation.heads import confront
+from exchange.federation.lines import take_note
+from exchange.federation.peer import open_client
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
@@ -86,18 +89,29 @@ class Exchange:
                 self.node.catalogue,
                 clock,
                 workers=self._workers,
+                on_note=self._take_note,
             )
-            clients = {"client_for": client_for} if client_for is not None else {}
+            client = (client_for or open_client)()
             self.rounds = Rounds(
                 puller,
                 own=settings.participant,
                 own_origin=settings.origin,
                 timeout=settings.peer_timeout,
                 on_own_head=self.node.consider_foreign_head,
+                on_head=self.node.witness.take_over,
                 trust=self.trust,
-                **clients,
+                client_for=lambda: client,
             )
             self.import_records()
+            self.cosigners = Cosigners(
+                self.node.db,
+                client,
+                own=settings.participant,
+                origin=settings.origin,
+                participants=lambda: self.node.participants,
+                clock=clock,
+            )
+            self.node.appender.committed = self.cosigners.wake
             self.node.witness.bring = self._bring
             self.node.witness.suspect = lambda origin, note: confront(self.node.db, origin, note, clock())
             self.token = _write_token(settings.directory / "operator.token")
@@ -185,6 +199,12 @@ class Exchange:
         self.rounds.bring(origin, seconds)
         self.node.witness.look_back(origin)
 
+    def _take_note(self, origin: str, note: bytes) -> None:
+        """A visit found this checkpoint with these lines, and its entries are here. A line of our own may be news to a restored node."""
+        taken = take_note(self.node.db, self.node.participants, origin, note, self.node.clock())
+        if self.settings.participant in taken:
+            self.node.witness.take_over(origin, note)
+
     def pull_now(self) -> list[dict[str, Any]]:
         """One round, for a person who asked."""
         self._before_round()
@@ -220,6 +240,7 @@ class Exchange:
 
     def close(self) -> None:
         self._stop.set()
+        self.cosigners.stop()
         self.rounds.stop()
         if self._timer.is_alive():
             self._timer.join(timeout=5)

@@ -241,7 +241,7 @@ def test_the_examples_in_the_readme_are_those_of_the_vectors() -> None:
     ]
     assert [text for text in shown if text not in README] == []
     lines = len((EXAMPLES / "verify_receipt.py").read_text().splitlines())
-    assert lines < 150 and f"a verifier in {lines} lines" in README
+    assert lines < 180 and f"a verifier in {lines} lines" in README
 
 
 def test_the_readme_names_every_file_and_leads_nowhere_else() -> None:

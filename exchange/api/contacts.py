@@ -12,8 +12,11 @@ from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, held, refusals
 from exchange.api.etags import etag_of
 from exchange.api.room import Flag, NodeDep, Statuses, Word
+from exchange.api.standing import standing_answer
 from exchange.errors import Malformed, NotFound
 from exchange.node.directory import Contact, look_up, to_the_minute
+from exchange.store.standing import standings
+from exchange.trust.quorum import Tally
 
 router = APIRouter(prefix="/v1")
 
@@ -34,7 +37,7 @@ def contacts(
     now: Annotated[Flag, Query(description="leave out those who are outside their stated hours")] = False,
 ) -> Response:
     """Contacts in force at the moment `at` (ISO 8601 with a zone; default the present minute), those reachable first."""
-    moment = to_the_minute(node.clock()) if at is None else _moment(at)
+    moment = to_the_minute(node.clock()) if at is None else parse_moment(at)
     if participant is not None and participant not in node.participants.records:
         raise NotFound(f"no participant {participant[:20]!r} is known here")
     found = look_up(
@@ -46,13 +49,15 @@ def contacts(
         at=moment,
         reachable_only=now,
     )
-    items = [_answer(contact) for contact in found]
+    with node.db.read() as tx:
+        places = standings(tx, node.participants, [(one.stored.origin, one.stored.index) for one in found])
+    items = [_answer(contact, places[contact.stored.origin, contact.stored.index].tally) for contact in found]
     content = orjson.dumps({"at": moment.isoformat(timespec="seconds"), "items": items, "next": None})
     headers = {"ETag": etag_of(content), "Cache-Control": "no-cache"}
     return Response(content, headers=headers, media_type="application/json")
 
 
-def _moment(text: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -66,7 +71,7 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _answer(contact: Contact) -> dict[str, Any]:
+def _answer(contact: Contact, tally: Tally) -> dict[str, Any]:
     stored = contact.stored
     return {
         "participant": stored.participant,
@@ -85,5 +90,10 @@ def _answer(contact: Contact) -> dict[str, Any]:
         "confirmed": stored.confirmed,
         "confirm_by": contact.field("confirm_by"),
         "contact": stored.body,
-        "source": {"id": stored.id, "origin": stored.origin, "index": stored.index},
+        "source": {
+            "id": stored.id,
+            "origin": stored.origin,
+            "index": stored.index,
+            **standing_answer(tally, stored.issued),
+        },
     }

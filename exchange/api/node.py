@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Response
 from exchange import __version__
 from exchange.api import shapes
 from exchange.api.room import NodeDep, RoomDep
+from exchange.api.standing import head_answer, witness_vkey
 from exchange.core.base64text import format_base64
 from exchange.core.note import format_vkey
 from exchange.errors import KeyNotAllowed
@@ -24,6 +25,7 @@ def node_about_itself(node: NodeDep, response: Response) -> dict[str, Any]:
     response.headers["Cache-Control"] = "no-store"  # an answer of the process before would look like a second one
     with node.db.read() as tx:
         log = logs.log_of(tx, node.origin)
+        head = head_answer(tx, node, log)
     return {
         "participant": node.settings.participant,
         "federation": node.settings.federation,
@@ -33,6 +35,9 @@ def node_about_itself(node: NodeDep, response: Response) -> dict[str, Any]:
         "size": log.size,
         "version": __version__,
         "instance": node.instance,
+        "witness_vkey": witness_vkey(node),
+        "witness_url": f"{node.settings.url}/witness",
+        "head": head,
     }
 
 
@@ -60,6 +65,9 @@ def peers(node: NodeDep) -> dict[str, Any]:
     with node.db.read() as tx:
         statuses, owed = peer_statuses(tx), documents.count_missing(tx)
         known = logs.all_logs(tx)
+        heads = {
+            log.participant: head_answer(tx, node, log) for log in known if log.participant in node.participants.records
+        }
     items = []
     for code, record in sorted(node.participants.records.items()):
         if code == node.settings.participant:
@@ -76,6 +84,7 @@ def peers(node: NodeDep) -> dict[str, Any]:
                 "error": status.error,
                 "failures": status.failures,
                 "documents_missing": sum(owed.get(log.id, 0) for log in mine),
+                "head": heads.get(code),
             }
         )
     return {"items": items, "next": None}

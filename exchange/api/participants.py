@@ -6,10 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from exchange.api import shapes
-from exchange.api.contract import CONDITIONAL, refusals, tagged
+from exchange.api.contacts import Moment, parse_moment
+from exchange.api.contract import CONDITIONAL, raw, refusals, tagged
 from exchange.api.etags import etag_of, is_held
-from exchange.api.room import NodeDep, Number
+from exchange.api.room import NodeDep, Number, Word
 from exchange.errors import NotFound
+from exchange.node.packing import policy_file
 from exchange.trust.participants import format_record
 
 router = APIRouter(prefix="/v1")
@@ -21,6 +23,24 @@ def participants(node: NodeDep) -> dict[str, Any]:
     known = node.participants
     items = [format_record(record) for _, record in sorted(known.records.items())]
     return {"federation": known.federation, "live": known.live, "items": items, "next": None}
+
+
+@router.get(
+    "/participants/{participant}/policy",
+    response_class=Response,
+    responses={**raw("text/plain"), **refusals(404)},
+)
+def policy(node: NodeDep, participant: str, origin: Word | None = None, at: Moment | None = None) -> Response:
+    """Who witnesses for a log, and how many of them must have cosigned: a C2SP tlog-policy for verifiers of any make.
+
+    For the participant's current log and the roster in force now, unless another `origin` of it or another time is asked for.
+    """
+    record = node.participants.records.get(participant)
+    if record is None or (origin is not None and record.log_ordinal(origin) is None):
+        raise NotFound(f"no such participant or log is known here: {participant[:20]!r}")
+    moment = node.clock() if at is None else parse_moment(at)
+    content = policy_file(node.participants, origin or record.current_log.origin, moment)
+    return Response(content, headers={"Cache-Control": "no-cache"}, media_type="text/plain; charset=utf-8")
 
 
 @router.get("/forms", response_model=shapes.Forms)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from exchange.core.vocabulary import MESSAGES, RETURNS, STATUSES
+from exchange.trust.quorum import RECORDED, WITNESSED
 
 DIGEST: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 BASE64: dict[str, Any] = {
@@ -46,6 +47,14 @@ class Problem(BaseModel):
     pointer: str | None = Field(None, description="RFC 6901: the field at fault")
 
 
+class HeadStanding(BaseModel):
+    standing: Annotated[str, _one_of((RECORDED, WITNESSED))]
+    cosignatures: str
+    not_later_than: Moment | None
+    newest_quorum: Moment | None = Field(description="since when a quorum vouches for this head as the newest")
+    stale: bool = Field(description="the newest quorum is older than a day, or there is none")
+
+
 class NodeAnswer(BaseModel):
     participant: str
     federation: str
@@ -55,6 +64,9 @@ class NodeAnswer(BaseModel):
     size: Count
     version: str
     instance: str
+    witness_vkey: str
+    witness_url: str = Field(description="C2SP tlog-witness: submission prefix and monitoring prefix")
+    head: HeadStanding
 
 
 class Head(BaseModel):
@@ -81,6 +93,7 @@ class PeerAnswer(BaseModel):
     error: str | None
     failures: Count
     documents_missing: Count
+    head: HeadStanding | None = Field(description="of its current log; null where that is not known here yet")
 
 
 class Peers(BaseModel):
@@ -115,7 +128,10 @@ class SubmissionAnswer(BaseModel):
     status: Status
     current: bool
     fits: str
+    standing: Annotated[str, _one_of((RECORDED, WITNESSED))]
     cosignatures: str
+    not_later_than: Moment | None = Field(description="as other States vouch for it; null while too few do")
+    late: bool = Field(description="`issued` lies more than 8 days before `not_later_than`")
     documents: list[DocumentState]
 
 
@@ -162,7 +178,9 @@ class Contact(BaseModel):
     confirmed: str
     confirm_by: Any
     contact: dict[str, Any] = Field(description="the whole body as the State stated it")
-    source: dict[str, Any] = Field(description="submission id, origin and index to check it by")
+    source: dict[str, Any] = Field(
+        description="submission id, origin and index to check it by, and how that entry stands"
+    )
 
 
 class Contacts(BaseModel):

@@ -1,5 +1,6 @@
 """Submissions: the registry as it stands, and the proofs that go out. How they come in is in door.py."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,24 +11,33 @@ from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, refusals, tagged
 from exchange.api.etags import etag_of, is_held
 from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Question, Span, Statuses, Word, page
+from exchange.api.standing import standing_answer
 from exchange.core.dsse import parse_envelope
 from exchange.core.receipt import format_receipt
 from exchange.core.search import parse_query
+from exchange.node.node import Node
 from exchange.node.packing import pack_of, receipt_of
 from exchange.store import documents, registry
 from exchange.store import log as logs
+from exchange.store.database import Transaction
 from exchange.store.fulltext import behind
 from exchange.store.query import Filter, history, submission, submissions
 from exchange.store.registry import SubmissionState
 from exchange.store.search import contexts, search
+from exchange.store.standing import standings
+from exchange.trust.quorum import Tally
 
 router = APIRouter(prefix="/v1")
 
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
-COSIGNED_BY_NONE = "cosigned by no other State"
 
 
-def _answer(state: SubmissionState) -> dict[str, Any]:
+def _answers(tx: Transaction, node: Node, states: Sequence[SubmissionState]) -> list[dict[str, Any]]:
+    found = standings(tx, node.participants, [(state.origin, state.index) for state in states])
+    return [_answer(state, found[state.origin, state.index].tally) for state in states]
+
+
+def _answer(state: SubmissionState, tally: Tally) -> dict[str, Any]:
     return {
         "id": state.id,
         "participant": state.participant,
@@ -44,7 +54,7 @@ def _answer(state: SubmissionState) -> dict[str, Any]:
         "status": state.status,
         "current": state.current,
         "fits": state.fits,
-        "cosignatures": COSIGNED_BY_NONE,
+        **standing_answer(tally, state.issued),
         "documents": [
             {
                 "slot": slot.slot,
@@ -86,12 +96,12 @@ def list_submissions(
     with node.db.read() as tx:
         if q is None:
             found, more = submissions(tx, wanted, before=before, limit=limit), {}
-            items = [_answer(state) for state in found]
+            items = _answers(tx, node, found)
         else:
             query = parse_query(q)
             found = search(tx, wanted, query, before=before, limit=limit)
             around = contexts(tx, found, query)
-            items = [{**_answer(state), "context": text} for state, text in zip(found, around, strict=True)]
+            items = [{**one, "context": text} for one, text in zip(_answers(tx, node, found), around, strict=True)]
             more = {"unsearched": behind(tx)}
     answer = page(request, items, limit, "before", found[-1].seq if found else None)
     # Not through the model: it would look at each field of what we have just written ourselves, for longer than the search took.
@@ -106,9 +116,10 @@ def show_submission(node: NodeDep, ident: PathId) -> dict[str, Any]:
         envelope = parse_envelope(registry.position_of(tx, ident).envelope)
         ids = history(tx, state)
         held = documents.documents_of(tx, logs.log_of(tx, state.origin).id, state.index)
+        [answer] = _answers(tx, node, [state])
     bodies = [document.content for document in held if document.slot == "body" and document.content is not None]
     body = orjson.loads(bodies[0]) if bodies and state.fits == "fits" else None
-    return {**_answer(state), "statement": orjson.loads(envelope.payload), "body": body, "history": ids}
+    return {**answer, "statement": orjson.loads(envelope.payload), "body": body, "history": ids}
 
 
 def _proof(content: bytes, request: Request, media_type: str, name: str) -> Response:
@@ -139,7 +150,7 @@ def envelope(node: NodeDep, request: Request, ident: PathId) -> Response:
     openapi_extra=CONDITIONAL,
 )
 def receipt(node: NodeDep, request: Request, ident: PathId) -> Response:
-    """The receipt (C2SP tlog-proof): that the envelope stands in the log, under the log's signature."""
+    """The receipt (C2SP tlog-proof): that the envelope stands in the log, under the log's signature and the earliest of each State that cosigned."""
     return _proof(format_receipt(receipt_of(node, ident)), request, "text/plain; charset=utf-8", f"{ident}.tlog-proof")
 
 

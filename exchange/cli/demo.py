@@ -118,6 +118,8 @@ def _whereabouts(fleet: Fleet) -> dict[str, Any]:
             "url": node.settings.url,
             "origin": node.settings.origin,
             "log_vkey": node.log_vkey,
+            "witness_vkey": node.witness_vkey,
+            "witness_url": f"{node.settings.url}/witness",
             "data_dir": str(node.settings.directory),
         }
         for node in fleet.nodes

@@ -25,6 +25,7 @@ from exchange.errors import Unreachable
 from exchange.node.founding import found, write_participants
 from exchange.node.keyfile import create_key
 from exchange.trust.participants import Participants
+from exchange.trust.quorum import keys_of
 
 START_SECONDS = 60.0
 
@@ -38,6 +39,7 @@ class DemoNode:
     officer: PrivateKey
     socket: socket.socket
     log_vkey: str
+    witness_vkey: str
 
     @property
     def code(self) -> str:
@@ -70,7 +72,9 @@ class Fleet:
             officer = create_key(folder / f"{code}-officer.key", Kind.SIGNING).key
             mine = found(settings, name=name, officers=[officer.public], now=datetime.now(UTC)).records[code]
             records[code] = mine
-            self.nodes.append(DemoNode(settings, name, officer, listener, format_vkey(mine.current_log.vkey)))
+            [witness] = keys_of(federation, mine)
+            vkeys = format_vkey(mine.current_log.vkey), format_vkey(witness)
+            self.nodes.append(DemoNode(settings, name, officer, listener, *vkeys))
         everybody = Participants(federation, False, records)
         write_participants(self.trust, everybody)
         for node in self.nodes:

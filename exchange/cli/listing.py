@@ -74,6 +74,7 @@ def _show(found: Sequence[Submission]) -> None:
             item["return"],
             item["message"],
             item["status"],
+            item["standing"] + (", LATE" if item["late"] else ""),
             item["id"],
         )
         for item in found
@@ -81,7 +82,7 @@ def _show(found: Sequence[Submission]) -> None:
     if not rows:
         say("Nothing in the registry answers this.")
         return
-    heads, *lines = table(rows, ("State", "form", "issued", "period", "return", "message", "status", "id"))
+    heads, *lines = table(rows, ("State", "form", "issued", "period", "return", "message", "status", "stands", "id"))
     answer(heads)
     for line, item in zip(lines, found, strict=True):
         context = item.get("context")

@@ -4,7 +4,7 @@ stdout carries the answer (with --json one line for machines), stderr everything
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -60,3 +60,10 @@ def table(rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> list[str]:
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [heads, *rows]
     ]
+
+
+def seen(item: Mapping[str, Any]) -> str:
+    """How an entry stands among the States, from any answer that says so."""
+    since = "" if item["not_later_than"] is None else f"; not later than {item['not_later_than']}"
+    late = "; LATE: claimed to be older than that by more than it may be" if item["late"] else ""
+    return f"{item['standing']}: {item['cosignatures']}{since}{late}"

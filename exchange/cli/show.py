@@ -1,7 +1,7 @@
 """cbm show: one submission, in words."""
 
 from exchange.cli.options import DEFAULT_NODE, Ident, Json, NodeUrl
-from exchange.cli.output import answer, answer_json
+from exchange.cli.output import answer, answer_json, seen
 from exchange.client import Client
 from exchange.core.catalogue import FITS
 from exchange.core.document import Document
@@ -39,4 +39,5 @@ def show(ident: Ident, node: NodeUrl = DEFAULT_NODE, json: Json = False) -> None
     state = "the current version" if found["current"] else "not the current version"
     answer(in_words(statement, documents, form, names.get(statement.participant, statement.participant)))
     fits = "fits its form" if found["fits"] == FITS else found["fits"]
-    answer(f"  stands      at index {found['index']}; {state}; {fits}; {found['cosignatures']}")
+    answer(f"  stands      at index {found['index']}; {state}; {fits}")
+    answer(f"  seen        {seen(found)}")

@@ -1,7 +1,7 @@
 """cbm verify: check an evidence pack, or the evidence of an alert. No network, no database."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -51,7 +51,7 @@ def _tell(verdict: Verdict, json: bool) -> NoReturn:
     if json:
         checks = [{"passed": check.passed, "line": check.line} for check in verdict.checks]
         told = {"verified": good, "vouched": verdict.vouched, "summary": verdict.summary, "id": verdict.id}
-        answer_json({**told, "keys": list(verdict.fingerprints), "checks": checks})
+        answer_json({**told, **_standing(verdict), "keys": list(verdict.fingerprints), "checks": checks})
     else:
         answer([f"{_MARK[check.passed]}{check.line}" for check in verdict.checks])
         answer(verdict.summary)
@@ -60,6 +60,16 @@ def _tell(verdict: Verdict, json: bool) -> NoReturn:
             say("Compare these fingerprints with the State itself, by another channel than the one the pack came by.")
             say("Then give its record with --trust FILE, or keep it with `cbm federation pin FILE`.")
     raise typer.Exit(Exit.YES if good else Exit.NO)
+
+
+def _standing(verdict: Verdict) -> dict[str, Any]:
+    """As the API tells it; null where no anchor judged it."""
+    found = verdict.cosigned
+    if found is None:
+        return dict.fromkeys(("standing", "cosignatures", "not_later_than", "late"))
+    time = found.not_later_than
+    since = None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return {"standing": found.standing, "cosignatures": found.words, "not_later_than": since, "late": verdict.late}
 
 
 def _anchors(given: list[Path]) -> list[Participants]:

@@ -10,6 +10,16 @@ from types import UnionType
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 
+class HeadStanding(TypedDict):
+    """How a head stands; `stale`: no quorum of the last day vouches for it as the newest."""
+
+    standing: str
+    cosignatures: str
+    not_later_than: str | None
+    newest_quorum: str | None
+    stale: bool
+
+
 class Node(TypedDict):
     participant: str
     federation: str
@@ -18,6 +28,9 @@ class Node(TypedDict):
     log_vkey: str
     size: int
     version: str
+    witness_vkey: str
+    witness_url: str
+    head: HeadStanding
 
 
 class Head(TypedDict):
@@ -39,6 +52,7 @@ class Peer(TypedDict):
     error: str | None
     failures: int
     documents_missing: int
+    head: HeadStanding | None
 
 
 class DocumentState(TypedDict):
@@ -58,6 +72,8 @@ _Registered = TypedDict("_Registered", {"return": str})
 
 
 class Submission(_Registered):
+    """`standing` is recorded or witnessed; `not_later_than` is the time that other States vouch for."""
+
     id: str
     participant: str
     origin: str
@@ -72,7 +88,10 @@ class Submission(_Registered):
     status: str
     current: bool
     fits: str
+    standing: str
     cosignatures: str
+    not_later_than: str | None
+    late: bool
     documents: list[DocumentState]
 
 
@@ -103,6 +122,10 @@ class Source(TypedDict):
     id: str
     origin: str
     index: int
+    standing: str
+    cosignatures: str
+    not_later_than: str | None
+    late: bool
 
 
 class Contact(TypedDict):

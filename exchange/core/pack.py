@@ -6,11 +6,11 @@ zip64. So two readers that look into the zip in two ways (by its local headers o
 members. Specification: APPNOTE.TXT 6.3.10 sections 4.3.7, 4.3.12, 4.3.16, method 0 (stored), all dates 1980-01-01
 00:00.
 
-    envelope.json  [receipt.tlog-proof]  [trust.json]  then for each document, in the order of slots:
+    envelope.json  [receipt.tlog-proof]  [trust.json]  [witnesses.tlog-policy]  then for each document, in the order of slots:
     documents/<slot>.opening.json     {"name":"return.json","opening":"<base64 of 32 bytes>"}
     documents/<slot>
 
-A *parcel* (what `cbm sign` writes and `cbm submit` sends) is a pack without receipt and trust. Nothing here is verified
+A *parcel* (what `cbm sign` writes and `cbm submit` sends) is a pack without receipt, trust and policy. Nothing here is verified
 yet: a pack never vouches for itself.
 """
 
@@ -25,6 +25,7 @@ from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, parse_name, parse_opening
 from exchange.core.dsse import MAX_ENVELOPE
 from exchange.core.jsontext import canonical_json, parse_canonical
+from exchange.core.policy import MAX_POLICY
 from exchange.core.receipt import MAX_RECEIPT
 from exchange.core.statement import slot_order
 from exchange.core.vocabulary import is_slot
@@ -39,10 +40,11 @@ MAX_OPENING = 2 * 1024
 MAX_DOCUMENTS = 128
 """More than a statement of 16,384 bytes can name."""
 
-_ENVELOPE, _RECEIPT, _TRUST, _FOLDER, _OPENING = (
+_ENVELOPE, _RECEIPT, _TRUST, _POLICY, _FOLDER, _OPENING = (
     "envelope.json",
     "receipt.tlog-proof",
     "trust.json",
+    "witnesses.tlog-policy",
     "documents/",
     ".opening.json",
 )
@@ -59,12 +61,13 @@ _Members = list[tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """An envelope with its documents, and in an evidence pack what proves its place in the log and who may sign."""
+    """An envelope with its documents, and in an evidence pack what proves its place in the log, who may sign, and who may witness."""
 
     envelope: bytes
     documents: tuple[Document, ...]
     receipt: bytes | None
     trust: bytes | None
+    policy: bytes | None = None
 
 
 def format_pack(pack: Pack) -> bytes:
@@ -91,7 +94,7 @@ def parse_pack(data: bytes) -> Pack:
     members: _Members = []
     position = 0
     while data[position : position + 4] == _LOCAL_MARK:  # 2
-        if len(members) > 2 * MAX_DOCUMENTS + 3:
+        if len(members) > 2 * MAX_DOCUMENTS + 4:
             raise Malformed(f"a pack of at most {MAX_DOCUMENTS} documents was expected, more came")
         name, content, position = _read_member(data, position)
         members.append((name, content))
@@ -172,6 +175,9 @@ def _members(pack: Pack) -> Iterator[tuple[str, bytes]]:
     if pack.trust is not None:
         _check_size(_TRUST, pack.trust, MAX_TRUST)
         yield _TRUST, pack.trust
+    if pack.policy is not None:
+        _check_size(_POLICY, pack.policy, MAX_POLICY)
+        yield _POLICY, pack.policy
     _check_documents(pack.documents)
     for doc in pack.documents:
         opening = {"name": parse_name(doc.name), "opening": format_base64(parse_opening(doc.opening))}
@@ -187,19 +193,22 @@ def _assemble(members: _Members) -> Pack:
         raise Malformed(f"the member {_ENVELOPE} was expected first, {name[:80]!r} came")
     _check_size(_ENVELOPE, envelope, MAX_ENVELOPE)
     following = next(waiting, None)
-    receipt = trust = None
+    receipt = trust = policy = None
     if following and following[0] == _RECEIPT:
         receipt, following = following[1], next(waiting, None)
         _check_size(_RECEIPT, receipt, MAX_RECEIPT)
     if following and following[0] == _TRUST:
         trust, following = following[1], next(waiting, None)
         _check_size(_TRUST, trust, MAX_TRUST)
+    if following and following[0] == _POLICY:
+        policy, following = following[1], next(waiting, None)
+        _check_size(_POLICY, policy, MAX_POLICY)
     documents: list[Document] = []
     while following:
         documents.append(_document(following, next(waiting, None)))
         following = next(waiting, None)
     _check_documents(documents)
-    return Pack(envelope, tuple(documents), receipt, trust)
+    return Pack(envelope, tuple(documents), receipt, trust, policy)
 
 
 def _document(opening_member: tuple[str, bytes], content_member: tuple[str, bytes] | None) -> Document:

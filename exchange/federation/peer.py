@@ -108,6 +108,12 @@ class PeerLog:
         with self._stream(path, {}) as response:
             return response.status_code, response.headers.get("date", ""), b"".join(self._chunks(response, MAX_LINE))
 
+    def add_checkpoint(self, body: bytes) -> tuple[int, str, bytes]:
+        """What a witness answers to that request (core/addcheckpoint.py), whatever it is: status, media type, body."""
+        with self._stream(f"{self.prefix}/add-checkpoint", {"Content-Type": "text/plain"}, body) as response:
+            kind = response.headers.get("content-type", "")
+            return response.status_code, kind, b"".join(self._chunks(response, MAX_NOTE))
+
     def _get(self, path: str, limit: int, headers: dict[str, str] | None = None) -> tuple[bytes, httpx.Response]:
         """`headers` are the conditions under which the answer may be 304 Not Modified."""
         with self._stream(path, headers or {}) as response:
@@ -116,7 +122,8 @@ class PeerLog:
             return b"".join(self._chunks(response, limit)), response
 
     @contextmanager
-    def _stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    def _stream(self, path: str, headers: dict[str, str], body: bytes | None = None) -> Iterator[httpx.Response]:
+        """A GET, or a POST of `body`."""
         left = self.deadline - self.monotonic()
         if left <= 0:
             raise Unreachable(f"{self.node_url} took too long; the rest is left for the next visit")
@@ -125,7 +132,12 @@ class PeerLog:
         patient_until(time.monotonic() + left)
         try:
             with self.client.stream(
-                "GET", self.node_url + path, headers=headers, timeout=timeout, follow_redirects=False
+                "GET" if body is None else "POST",
+                self.node_url + path,
+                headers=headers,
+                content=body,
+                timeout=timeout,
+                follow_redirects=False,
             ) as response:
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

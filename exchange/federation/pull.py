@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from exchange.core.catalogue import Catalogue
-from exchange.core.checkpoint import Checkpoint
+from exchange.core.checkpoint import Checkpoint, signed_alone
 from exchange.core.merkle import Frontier, leaf_hash
+from exchange.core.note import parse_vkey
 from exchange.errors import BadProof, ExchangeError, Forked, Malformed, NotFound, Unreachable
 from exchange.federation.collect import blocks_of, fill, received, within
 from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tree, prove_run
@@ -81,6 +82,9 @@ class Puller:
     clock: Callable[[], datetime]
     run: int = MAX_RUN
     workers: Workers[Catalogue] | None = None
+    on_note: Callable[[str, bytes], None] = lambda origin, note: (
+        None
+    )  # told of a checkpoint with all its lines, once its entries are here
     _withheld: dict[str, datetime] = field(default_factory=dict)
 
     def pull(self, peer: PeerLog, origin: str, etag: str | None = None, progress: Progress | None = None) -> Pulled:
@@ -92,7 +96,9 @@ class Puller:
             head = None if note is None else next_head(self.db, peer, log, note, self.clock())
             if note is not None and head is not None:
                 signed = head.size
-                found = self._grow(peer, log, head, note, progress)
+                found = self._grow(peer, log, head, signed_alone(note, parse_vkey(log.vkey)), progress)
+            if note is not None:
+                self.on_note(origin, note)
             self._withheld.pop(origin, None)
         # Documents of what was mirrored are owed even by a log that is followed no further.
         found += fill(self.db, peer, self.files, log, self.catalogue)

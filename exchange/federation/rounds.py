@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from exchange.errors import ExchangeError, NotFound, Unreachable
@@ -48,7 +49,8 @@ class Visit:
 
 
 class Rounds:
-    """Visits to all peers. `on_own_head` is told what each of them holds of our own log."""
+    """Visits to all peers. `on_own_head` is told what each of them holds of our own log, `on_head` at the start what each log has
+    been cosigned at."""
 
     def __init__(
         self,
@@ -59,11 +61,12 @@ class Rounds:
         timeout: float,
         on_own_head: Callable[[bytes, str], None],
         trust: TrustList | None = None,
+        on_head: Callable[[str, bytes], object] = lambda origin, note: None,
         client_for: Callable[[], Any] = open_client,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._puller, self._own, self._own_origin, self._timeout = puller, own, own_origin, timeout
-        self._on_own_head = on_own_head
+        self._on_own_head, self._on_head = on_own_head, on_head
         self._trust = trust
         self._trust_seen: dict[str, str] = {}
         self._client = client_for()
@@ -237,14 +240,30 @@ class Rounds:
         return [presence.ahead for presence in seen if presence.ahead is not None]
 
     def first_look(self) -> int:
-        """Before anything is appended: ask every peer at once what it holds of our log. Returns how many answered."""
+        """Before anything is appended or cosigned: ask every peer at once what it holds of our log, and how far its own was
+        cosigned. Where one does not say that of its log, the mirrors of two others do. Returns how many answered."""
         peers = peers_of(self._puller.participants(), self._own)
         if not peers:
             return 0
         deadline = self._monotonic() + FIRST_LOOK_SECONDS
         with ThreadPoolExecutor(min(MAX_VISITS, len(peers)), thread_name_prefix="look") as pool:
             list(pool.map(lambda peer: self._look_at_own_log(peer, deadline), peers))
+            told = dict(pool.map(lambda peer: (peer.participant, self._look_at_head(peer, peer, deadline)), peers))
+            there = [peer for peer in peers if told[peer.participant]]
+            gone = [peer for peer in peers if not told[peer.participant]]
+            list(pool.map(lambda pair: self._look_at_head(pair[0], pair[1], deadline), product(gone, there[:2])))
         return len(self._looked)
+
+    def _look_at_head(self, owner: ParticipantRecord, at: ParticipantRecord, deadline: float) -> bool:
+        """The checkpoint of a State's log with its cosignatures, from its own node or from a mirror. True where it was told."""
+        origin = owner.current_log.origin
+        prefix = "/log" if at is owner else mirror_of(origin)
+        try:
+            note = self._peer(at, prefix, deadline=deadline).checkpoint()
+            self._on_head(origin, note)
+        except ExchangeError:
+            return False
+        return True
 
 
 def _lacks(here: LogState, log: ParticipantLog, owed: Mapping[int, int]) -> bool:

@@ -84,6 +84,7 @@ class Appender:
         self.commits = 0
         with db.read() as tx:
             self.latest = logs.newest_time(tx, origin)  # when the newest checkpoint was signed
+        self.committed: Callable[[], None] = lambda: None  # told of every commit, when it is durable
 
     def start(self) -> None:
         """Sign the empty tree if nothing was ever signed, then take submissions; a lost database may be why nothing stands here."""
@@ -187,6 +188,7 @@ class Appender:
                 self.stop(f"a commit failed ({what}); restart the node, which begins from what is on disk")
             else:
                 self.commits += 1
+                self.committed()
                 return answers
         return self._refusals(candidates, why or self.stopped or "")
 

@@ -40,6 +40,7 @@ class Recovery:
             node.appender.stop(node.outgrown(f"another node was seen to hold our log at size {known}", size))
         self._why: str | None = None
         node.appender.held.append(lambda: self._why)
+        node.witness.held.append(lambda: self._why)
         self._settle(look(), alone)
         if alone and self._restored is None:
             _logger.info("--alone was not needed: enough of the others answered, or nothing was restored")

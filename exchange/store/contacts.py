@@ -21,6 +21,7 @@ class StoredContact:
     status: str
     origin: str
     index: int
+    issued: str
     confirmed: str
     body: dict[str, Any]
 
@@ -43,6 +44,7 @@ _IN_FORCE = (
         _S.status,
         tables.LOG.c.origin,
         _S.index,
+        _S.issued,
         case((_S.current.is_(True), _S.issued), else_=_LATER),
         tables.DOCUMENT.c.content,
     )
@@ -66,4 +68,4 @@ def contacts(
         query = query.where(_S.participant == participant)
     if statuses is not None:
         query = query.where(_S.status.in_(statuses))
-    return [StoredContact(bytes(row[0]).hex(), *row[1:7], orjson.loads(row[7])) for row in tx.execute(query)]
+    return [StoredContact(bytes(row[0]).hex(), *row[1:8], orjson.loads(row[8])) for row in tx.execute(query)]

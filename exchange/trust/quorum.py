@@ -33,20 +33,20 @@ _QUORUM = "quorum"
 
 
 @dataclass(frozen=True, slots=True)
-class Cosigned:
-    """What cosignatures come to: `by` whom since when (earliest first), of how many witnesses, and how many are asked for.
+class Tally:
+    """What cosignatures come to, in numbers: how many States, of how many witnesses, and how many are asked for.
 
     `not_later_than` is None while fewer than W - k + 1 have cosigned.
     """
 
-    by: tuple[tuple[str, datetime], ...]
+    cosigned: int
     of: int
     asked: int
     not_later_than: datetime | None
 
     @property
     def witnessed(self) -> bool:
-        return 0 < self.asked <= len(self.by)
+        return 0 < self.asked <= self.cosigned
 
     @property
     def standing(self) -> str:
@@ -56,11 +56,40 @@ class Cosigned:
     def words(self) -> str:
         if not self.of:
             return "cosigned by nobody: there is no other State to do it"
-        return f"cosigned by {len(self.by)} of {self.of}, {self.asked} asked for"
+        return f"cosigned by {self.cosigned} of {self.of}, {self.asked} asked for"
 
     def is_late(self, issued: datetime) -> bool:
         """Whether the time that its writer claims lies too far before the first that others vouch for."""
         return self.not_later_than is not None and self.not_later_than - issued > LATE_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """What cosignatures come to: `by` whom since when (earliest first), and the rest as in a `Tally`."""
+
+    by: tuple[tuple[str, datetime], ...]
+    of: int
+    asked: int
+    not_later_than: datetime | None
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(len(self.by), self.of, self.asked, self.not_later_than)
+
+    @property
+    def witnessed(self) -> bool:
+        return self.tally.witnessed
+
+    @property
+    def standing(self) -> str:
+        return self.tally.standing
+
+    @property
+    def words(self) -> str:
+        return self.tally.words
+
+    def is_late(self, issued: datetime) -> bool:
+        return self.tally.is_late(issued)
 
 
 def quorum_of(witnesses: int) -> int:

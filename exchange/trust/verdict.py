@@ -13,15 +13,15 @@ from exchange.core.document import check_document
 from exchange.core.dsse import parse_envelope
 from exchange.core.evidence import parse_evidence, verify_evidence
 from exchange.core.merkle import leaf_hash
-from exchange.core.note import parse_vkey
+from exchange.core.note import parse_note, parse_vkey
 from exchange.core.pack import Pack
 from exchange.core.receipt import Receipt, parse_receipt, verify_receipt
 from exchange.core.statement import Statement, parse_statement, submission_id
 from exchange.errors import BadProof, ExchangeError, Malformed, RecordRefused, UnknownKey
 from exchange.trust.admission import Admitted, Refused, Waiting, admit
 from exchange.trust.participants import ParticipantRecord, Participants, check_successor, parse_participants
-
-NO_COSIGNATURE = "cosigned by no other State"
+from exchange.trust.quorum import Cosigned, verify_quorum
+from exchange.trust.witnessed import in_words, is_of_a_roster, lateness, read_policy, unvouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Check:
 class Verdict:
     """`holds`: every check passed. `vouched`: under keys from an anchor outside the pack. Only both together are a yes.
 
-    `error` is what the first check that failed raised.
+    `error` is what the first check that failed raised; `cosigned` and `late` are judged by an anchor's roster, None without one.
     """
 
     checks: tuple[Check, ...]
@@ -46,6 +46,8 @@ class Verdict:
     id: str | None
     fingerprints: tuple[str, ...]
     error: ExchangeError | None = None
+    cosigned: Cosigned | None = None
+    late: bool = False
 
 
 class _Examination:
@@ -55,6 +57,8 @@ class _Examination:
         self.checks: list[Check] = []
         self.ident: str | None = None
         self.fingerprints: tuple[str, ...] = ()
+        self.cosigned: Cosigned | None = None
+        self.late = False
 
     def passed(self, line: str) -> None:
         self.checks.append(Check(True, line))
@@ -63,7 +67,8 @@ class _Examination:
         self.checks.append(Check(None, line))
 
     def verdict(self, holds: bool, vouched: bool, summary: str, error: ExchangeError | None = None) -> Verdict:
-        return Verdict(tuple(self.checks), holds, vouched, summary, self.ident, self.fingerprints, error)
+        checks, ident, keys = tuple(self.checks), self.ident, self.fingerprints
+        return Verdict(checks, holds, vouched, summary, ident, keys, error, self.cosigned, self.late)
 
 
 def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue) -> Verdict:
@@ -76,7 +81,7 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
     4. The receipt leads to a checkpoint that the log of that record signed, and not after its closing.
     5. Each document is the one committed to.
     6. The body fits its form, where the form is known here.
-    7. Who else cosigned.
+    7. Who else cosigned, by the anchor's roster: recorded or witnessed, not later than, late; and the pack's own policy.
     """
     exam = _Examination()
     vouched = False
@@ -111,7 +116,7 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
         _form(pack, statement, catalogue, exam)  # 6
         if receipt.extra is not None:
             exam.remark("the receipt carries an extra line, for which nothing vouches")
-        exam.remark(NO_COSIGNATURE)  # 7
+        _witnessed(pack, statement, receipt, participants, vouched, exam)  # 7
     except ExchangeError as error:
         exam.checks.append(Check(False, f"{error} [{error.code}]"))
         return exam.verdict(False, vouched, "does not verify", error)
@@ -215,6 +220,34 @@ def _form(pack: Pack, statement: Statement, catalogue: Catalogue, exam: _Examina
         exam.passed(f"the body fits the form {form}")
     else:
         exam.remark(f"the body and the form {form}: {verdict}")
+
+
+def _witnessed(
+    pack: Pack,
+    statement: Statement,
+    receipt: Receipt,
+    participants: Participants,
+    vouched: bool,
+    exam: _Examination,
+) -> None:
+    """A missing quorum is no failure: the entry is recorded. A line of a known witness that does not verify is one."""
+    record = participants.records[statement.participant]
+    log = record.logs[record.log_ordinal(statement.origin) or 0]
+    policy = None if pack.policy is None else read_policy(pack.policy, log)
+    note = parse_note(receipt.checkpoint)
+    if not vouched:
+        exam.remark(unvouched(note, policy))
+        return
+    found = verify_quorum(note, participants, record)
+    late = lateness(found, statement)
+    exam.cosigned, exam.late = found, late is not None
+    (exam.passed if found.witnessed else exam.remark)(in_words(found))
+    if late is not None:
+        exam.remark(late)
+    if policy is not None and is_of_a_roster(policy, participants, record, log):
+        exam.remark("the pack's own policy is the one that the anchor's roster gives")
+    elif policy is not None:
+        exam.remark("the pack's own policy is not one that the anchor's roster gives, and only the anchor's counts")
 
 
 def check_evidence(data: bytes) -> Verdict:

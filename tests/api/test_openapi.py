@@ -60,6 +60,7 @@ def test_every_route_of_the_contract_is_promised(promised: Promised) -> None:
         ("get", "/v1/heads"),
         ("get", "/v1/peers"),
         ("get", "/v1/participants"),
+        ("get", "/v1/participants/{participant}/policy"),
         ("get", "/v1/forms"),
         ("get", "/v1/forms/{code}"),
         ("get", "/v1/submissions"),
@@ -82,6 +83,7 @@ def paths_of(promised: Promised, path: str) -> list[str]:
     values = {
         "ident": [promised.made.id],
         "code": ["POC-02"],
+        "participant": ["XR"],
         "commitment": commitments,
         "verdict": ["refused", "waiting"],
     }
@@ -116,7 +118,7 @@ def test_a_promise_leaves_nothing_out(promised: Promised) -> None:
         assert promised.node.get(path).json()["items"], path
 
 
-MISSING = {"ident": "0" * 64, "code": "ZZZ-99", "commitment": "0" * 64, "verdict": "lost"}
+MISSING = {"ident": "0" * 64, "code": "ZZZ-99", "participant": "ZZ", "commitment": "0" * 64, "verdict": "lost"}
 
 
 def test_every_refusal_is_the_one_promised(promised: Promised) -> None:

@@ -32,7 +32,8 @@ def test_a_return_is_written_signed_submitted_found_and_proven(office: Desk) -> 
     assert ident in listed.out and len(listed.out.splitlines()) == 2
     shown = office.yes("show", ident).out
     assert "Ruritania states, under form POC-02" in shown and "    Telephone: +12025550142" in shown
-    assert "  stands      at index 0; the current version; fits its form; cosigned by no other State" in shown
+    assert "  stands      at index 0; the current version; fits its form\n" in shown
+    assert "  seen        recorded: cosigned by nobody: there is no other State to do it" in shown
 
     called = office.yes("contacts", "XR", "--role", "technical", "--at", "2026-11-20T09:00:00Z")
     assert called.out.startswith("Ruritania (XR), technical contact: CERT-XR\n  phone       +12025550142\n")

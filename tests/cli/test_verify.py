@@ -71,7 +71,7 @@ def test_a_good_pack_is_verified_line_by_line(desk: Desk, archive: Path) -> None
     lines = done.out.splitlines()
     assert (done.code, done.err) == (0, "")
     assert lines[-1] == "verified: XR published this, and its log holds it at index 0"
-    assert lines[-2] == "  - cosigned by no other State"
+    assert lines[-2] == "  - recorded, and not witnessed: cosigned by nobody: there is no other State to do it"
     assert [line[:4] for line in lines[:-1]] == ["ok  ", "  - ", "ok  ", "ok  ", "ok  ", "ok  ", "ok  ", "ok  ", "  - "]
     assert by_the_example(archive / "good.zip", archive / "anchor.json").code == 0
 

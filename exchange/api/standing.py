@@ -1,0 +1,41 @@
+"""How an entry, or a head, stands among the States, in every answer that shows one: the same words everywhere."""
+
+from datetime import datetime
+from typing import Any
+
+from exchange.core.note import format_vkey
+from exchange.node.node import Node
+from exchange.store.database import Transaction
+from exchange.store.log import LogState
+from exchange.store.standing import head_standing
+from exchange.trust.quorum import Tally
+
+
+def standing_answer(tally: Tally, issued: str) -> dict[str, Any]:
+    """`issued` is the time that the writer claims."""
+    return {
+        "standing": tally.standing,
+        "cosignatures": tally.words,
+        "not_later_than": _moment(tally.not_later_than),
+        "late": tally.is_late(datetime.fromisoformat(issued)),
+    }
+
+
+def head_answer(tx: Transaction, node: Node, log: LogState) -> dict[str, Any]:
+    found = head_standing(tx, node.participants, log, node.clock())
+    return {
+        "standing": found.tally.standing,
+        "cosignatures": found.tally.words,
+        "not_later_than": _moment(found.tally.not_later_than),
+        "newest_quorum": _moment(found.quorum),
+        "stale": found.stale,
+    }
+
+
+def witness_vkey(node: Node) -> str:
+    return format_vkey(node.witness.vkey)
+
+
+def _moment(time: datetime | None) -> str | None:
+    """RFC 3339, in UTC."""
+    return None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
