@@ -21,7 +21,7 @@ from tests.world import World, WorldNode
 def test_a_node_says_who_it_is(node: WorldNode, world: World) -> None:
     size = len(node.get(URL).json()["items"])
     about = node.get("/v1/node").json()
-    vkey, instance = about.pop("log_vkey"), about.pop("instance")
+    vkey, witness, instance = (about.pop(name) for name in ("log_vkey", "witness_vkey", "instance"))
     assert re.fullmatch("[0-9a-f]{16}", instance)
     assert about == {
         "participant": "XR",
@@ -30,10 +30,19 @@ def test_a_node_says_who_it_is(node: WorldNode, world: World) -> None:
         "origin": "xr.test.example/log",
         "size": size,
         "version": __version__,
+        "witness_url": "http://xr.test.example/witness",
+        "head": {
+            "standing": "recorded",
+            "cosignatures": "cosigned by 0 of 1, 1 asked for",
+            "not_later_than": None,
+            "newest_quorum": None,
+            "stale": True,
+        },
     }
     assert vkey.startswith("xr.test.example/log+")
     record = world.participants.records["XR"]
     assert vkey.split("+")[1] == record.current_log.vkey.keyid.hex()
+    assert witness.startswith("test.example/witness/XR+")
 
 
 def test_heads_compare_in_one_line(tmp_path: Path) -> None:

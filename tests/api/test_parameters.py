@@ -22,7 +22,7 @@ def made(world: World) -> Published:
 def promised(node: WorldNode, made: Published) -> list[tuple[str, dict[str, Any]]]:
     """Every question of the contract with real values in its path and its required parameters, and what it may be asked by."""
     commitment = node.get(f"{URL}/{made.id}").json()["documents"][1]["commitment"]
-    values = {"ident": made.id, "code": "POC-02", "commitment": commitment, "verdict": "refused"}
+    values = {"ident": made.id, "code": "POC-02", "participant": "XR", "commitment": commitment, "verdict": "refused"}
     required = {"participant": "XR", "origin": node.origin}
     found = []
     for path, methods in node.get("/openapi.json").json()["paths"].items():

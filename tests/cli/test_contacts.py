@@ -30,7 +30,15 @@ def contact(body: dict[str, Any], **changes: Any) -> Contact:
         "confirmed": "2026-11-21T03:00:00Z",
         "confirm_by": NOT_STATED,
         "contact": body,
-        "source": {"id": "ab" * 32, "origin": "xr.example/log", "index": 7},
+        "source": {
+            "id": "ab" * 32,
+            "origin": "xr.example/log",
+            "index": 7,
+            "standing": "witnessed",
+            "cosignatures": "cosigned by 2 of 2, 2 asked for",
+            "not_later_than": "2026-11-20T09:00:00Z",
+            "late": False,
+        },
         **changes,
     }
     assert fault(Contact, answer) is None
@@ -61,6 +69,7 @@ def test_the_card_reads_from_the_phone_down() -> None:
         "  languages   en, de, fr",
         "  website     https://cert.xr.example",
         "  freshness   confirmed today; no date of next confirmation stated",
+        "  seen        witnessed: cosigned by 2 of 2, 2 asked for; not later than 2026-11-20T09:00:00Z",
         f"  source      POC-02, entry 7 of xr.example/log, id {'ab' * 32}",
     ]
 
