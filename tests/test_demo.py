@@ -160,10 +160,13 @@ def data_dirs(where: dict[str, Any]) -> list[Path]:
     return [Path(node["data_dir"]) for node in where["nodes"]]
 
 
+WHERE = {"participant", "url", "origin", "log_vkey", "witness_vkey", "witness_url", "data_dir"}
+
+
 def test_a_kept_demo_says_where_its_nodes_are_and_stops_in_order(tmp_path: Path) -> None:
     with kept(tmp_path) as (process, where):
         assert set(where) == {"nodes", "trust"}
-        assert [set(node) for node in where["nodes"]] == [{"participant", "url", "origin", "log_vkey", "data_dir"}] * 3
+        assert [set(node) for node in where["nodes"]] == [WHERE] * 3
         records = read_participants(Path(where["trust"])).records
         heads = []
         for node in where["nodes"]:

@@ -70,7 +70,8 @@ def test_an_answer_that_is_no_nodes_is_unreachable(flavour: str, status: int, bo
 
 
 NODE: dict[str, Any] = {"participant": "XR", "federation": "x", "live": True, "origin": "x/log", "log_vkey": "x"}
-NODE |= {"size": 3, "version": "1"}
+NODE |= {"size": 3, "version": "1", "witness_vkey": "x", "witness_url": "x"}
+NODE["head"] = {"standing": "x", "cosignatures": "x", "not_later_than": None, "newest_quorum": None, "stale": True}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ EVERYTHING: dict[str, Any] = dict.fromkeys(
     ("participant", "origin", "root", "node_url", "code", "sha256", "audience"), "x"
 )
 EVERYTHING |= dict.fromkeys(("size", "admitted", "refused", "waiting", "failures", "documents_missing", "version"), 1)
-EVERYTHING |= {"attempted": None, "contacted": None, "error": None, "title": {}, "obligations": []}
+EVERYTHING |= {"head": None, "attempted": None, "contacted": None, "error": None, "title": {}, "obligations": []}
 NEXT: list[Any] = ["http://elsewhere.example/v1/alerts?x", "//elsewhere.example/", "@elsewhere.example/v1/alerts?"]
 NEXT += [5, [], "", ":80/", "/v1/submissions?x", "/local/pull", "v1/alerts?", "/v1/alerts", "/v1/alerts/../node?x"]
 

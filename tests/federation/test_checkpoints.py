@@ -98,13 +98,14 @@ def test_nonsense_that_changes_with_each_visit_is_still_one_alert(tmp_path: Path
         assert len(world["XA"].alerts()) == 1
 
 
-def test_lines_by_unknown_keys_are_ignored_and_served_on(tmp_path: Path) -> None:
+def test_lines_by_unknown_keys_are_ignored_and_not_handed_on(tmp_path: Path) -> None:
     with World(tmp_path, "XR", "XA") as world:
         world["XR"].publish()
-        greased = world["XR"].get("/log/checkpoint").content + "— witness.example/x AAAAAAAAAAAA\n".encode()
+        signed = world["XR"].get("/log/checkpoint").content
+        greased = signed + "— witness.example/x AAAAAAAAAAAA\n".encode()
         world["XR"].fault = serving(greased)
         assert world["XA"].pull()["XR"] is None
-        assert world["XA"].get("/mirror/XR/checkpoint").content == greased, "byte for byte, as it was served"
+        assert world["XA"].get("/mirror/XR/checkpoint").content == signed, "nobody here has verified the other line"
         world["XR"].fault = None
         assert world["XA"].pull()["XR"] is None
         assert world["XA"].alerts() == []

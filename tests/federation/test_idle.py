@@ -12,7 +12,8 @@ PEERS = 57
 
 
 def test_nothing_changed_is_one_conditional_request_to_each_of_57_peers(tmp_path: Path) -> None:
-    """The first round brings their heads, and looks at what they hold of ours; the second finds everything as it was."""
+    """The start looks at what they hold of ours, and at how far theirs was cosigned; the first round brings their heads; the second
+    finds everything as it was."""
     everybody = codes(PEERS)
     directory = tmp_path / "XA"
     lay_out(directory, "XA", engine.name)
@@ -21,7 +22,7 @@ def test_nothing_changed_is_one_conditional_request_to_each_of_57_peers(tmp_path
         introduce(directory, [peer_record(code, peers.url(code)) for code in everybody])
         with PullerProcess(directory) as puller:
             puller.round(0)
-            assert peers.asked() == {code: {"200 checkpoint": 1, "404 mirror": 1} for code in everybody}
+            assert peers.asked() == {code: {"200 checkpoint": 2, "404 mirror": 1} for code in everybody}
             for _ in range(2):
                 puller.round(0)
                 assert peers.asked() == {code: {"304 checkpoint": 1} for code in everybody}
