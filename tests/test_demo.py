@@ -173,7 +173,9 @@ def test_a_kept_demo_says_where_its_nodes_are_and_stops_in_order(tmp_path: Path)
             with Client(node["url"]) as client:
                 about = client.node()
                 heads.append(client.heads())
-            assert {name: about[name] for name in ("participant", "origin", "log_vkey")}.items() <= node.items()
+            assert {
+                name: about[name] for name in ("participant", "origin", "log_vkey", "witness_vkey", "witness_url")
+            }.items() <= node.items()
             assert records[node["participant"]].node_url == node["url"]
         assert heads[0] == heads[1] == heads[2]
         stop(process, where, tmp_path)
