@@ -226,6 +226,7 @@ class Exchange:
     def start(self) -> None:
         self._timer.start()
         self.indexer.start()
+        self.cosigners.start()
 
     def _keep_pulling(self) -> None:
         wait = 0.0 if self.settings.pull_at_start else self.settings.pull_every

@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from exchange.client import Client
+from exchange.client.answers import HeadStanding
 from exchange.core.vocabulary import is_participant_code
 from exchange.errors import Unreachable
 from exchange.node.founding import read_participants
@@ -160,6 +161,15 @@ def data_dirs(where: dict[str, Any]) -> list[Path]:
     return [Path(node["data_dir"]) for node in where["nodes"]]
 
 
+def until_witnessed(client: Client) -> HeadStanding:
+    """Nobody tells the nodes to cosign: their commits do."""
+    deadline = time.monotonic() + SECONDS
+    while (head := client.node()["head"])["standing"] != "witnessed":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return head
+
+
 WHERE = {"participant", "url", "origin", "log_vkey", "witness_vkey", "witness_url", "data_dir"}
 
 
@@ -178,6 +188,9 @@ def test_a_kept_demo_says_where_its_nodes_are_and_stops_in_order(tmp_path: Path)
             }.items() <= node.items()
             assert records[node["participant"]].node_url == node["url"]
         assert heads[0] == heads[1] == heads[2]
+        for node in where["nodes"]:
+            with Client(node["url"]) as client:
+                assert until_witnessed(client)["cosignatures"] == "cosigned by 2 of 2, 2 asked for"
         stop(process, where, tmp_path)
 
 
