@@ -233,11 +233,15 @@ class _Story:
                     self._fleet.nodes,
                 )
             )
-        entries = sum(pulled["entries"] for visit in visits for peer in visit for pulled in peer["pulled"])
-        documents = sum(pulled["documents"] for visit in visits for peer in visit for pulled in peer["pulled"])
+        peers = [peer for client in self._clients.values() for peer in client.peers()]
+        entries = sum(
+            peer["size"] for peer in peers
+        )  # most of them fetched before, by witnesses that were asked to cosign
+        missing = sum(peer["documents_missing"] for peer in peers)
         failed = [peer["error"] for visit in visits for peer in visit if peer["error"]]
         self._tell(
-            f"\nEverybody pulled everybody: {entries:,} entries and {documents:,} documents fetched, each checked before it was stored."
+            f"\nEverybody pulled everybody: {entries:,} entries of others are held, each checked before it was stored; "
+            f"{missing:,} documents are missing."
         )
         for error in failed:
             self._tell(f"  a visit failed: {error}")

@@ -12,11 +12,10 @@ from datetime import datetime
 from functools import lru_cache
 
 from exchange.store import log as logs
-from exchange.store.bulk import among
+from exchange.store.bulk import fetch
 from exchange.store.cosignatures import Judged, Kept, first_quorums, keep_quorum, kept_lines, most_cosigned
 from exchange.store.database import Transaction
 from exchange.store.log import LogState
-from exchange.store.tables import LOG
 from exchange.trust.participants import Participants
 from exchange.trust.quorum import Cosigned, Tally, is_stale, judge, moment, newest_quorum
 from exchange.trust.roster import Rosters
@@ -56,7 +55,7 @@ def judge_anew(tx: Transaction, participants: Participants, log: LogState, size:
 
 def standings(tx: Transaction, participants: Participants, entries: Collection[Entry]) -> dict[Entry, Standing]:
     """Where each of these entries stands."""
-    ids = dict(among(tx, LOG, "origin", {origin for origin, _ in entries}, ("id",)))
+    ids = dict(fetch(tx, "SELECT origin, id FROM log")) if entries else {}
     quorums = first_quorums(tx, stamp(participants.rosters), {(ids[origin], index) for origin, index in entries})
     found = {}
     for origin, index in entries:
