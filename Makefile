@@ -89,4 +89,11 @@ $(VENV)/.project: pyproject.toml exchange/__init__.py $(VENV)/.runtime
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.project
 	$(LOCKED) -r requirements-dev.lock
+	@command -v softhsm2-util >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends softhsm2; \
+	  else \
+	    echo "A token in software is missing, for tests of keys in hardware. Run: sudo apt-get install -y softhsm2"; exit 1; \
+	  fi; }
 	@touch $@

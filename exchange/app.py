@@ -45,13 +45,14 @@ from exchange.core.keys import Kind
 from exchange.errors import ExchangeError, Misuse
 from exchange.federation.cosigners import Cosigners
 from exchange.federation.examine import ReadForms
-from exchange.federation.founders import TrustList, read_inbox
+from exchange.federation.founders import TrustList
 from exchange.federation.heads import confront
 from exchange.federation.lines import take_note
 from exchange.federation.peer import open_client
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
+from exchange.node.inbox import read_inbox
 from exchange.node.indexer import Indexer
 from exchange.node.keyfile import open_key
 from exchange.node.node import Clock, Node, utc_now

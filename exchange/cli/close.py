@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.cli.options import Directory
+from exchange.cli.options import Directory, refuse_on_list
 from exchange.cli.output import answer, say
 from exchange.config import Settings, read_settings
 from exchange.core.keys import Kind
@@ -28,6 +28,7 @@ def close(
 ) -> None:
     """Let a key sign nothing from the next position of the log on. What it signed before stays the State's word; it cannot be reopened."""
     settings = read_settings(directory)
+    refuse_on_list(settings)
     participants = read_participants(settings.peers)
     record = participants.records.get(settings.participant)
     if record is None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from exchange.cli.options import Directory
+from exchange.cli.ceremony import read_listed
+from exchange.cli.options import Directory, refuse_on_list
 from exchange.cli.output import answer, say
 from exchange.cli.sign import read_bounded
 from exchange.config import read_settings
@@ -65,6 +66,7 @@ def gather(
 def import_records(directory: Directory, file: Annotated[Path, typer.Argument(metavar="PEERS.json")]) -> None:
     """Bring the records of a file into the node in DIR; a running node reads them on its next round of visits."""
     settings = read_settings(directory)
+    refuse_on_list(settings)
     mine, theirs = read_participants(settings.peers), read_participants(file)
     if theirs.federation != settings.federation:
         raise Misuse(
@@ -117,9 +119,9 @@ def _check_follows(target: Path, found: Participants) -> None:
 
 
 @app.command("show")
-def show(file: Annotated[Path, typer.Argument(metavar="PEERS.json")]) -> None:
-    """Who stands in a file of records, with the fingerprints of those who may sign."""
-    found = read_participants(file)
+def show(file: Annotated[Path, typer.Argument(metavar="PEERS.json | STICK | BUNDLE")]) -> None:
+    """Who stands in a file of records, or in a founders' list, with the fingerprints of those who may sign."""
+    found = read_listed(file) or read_participants(file)
     number = len(found.records)
     lines = [f"{found.federation} ({'live' if found.live else 'trial'}), {number} participant{'s' * (number != 1)}"]
     for code, record in sorted(found.records.items()):

@@ -8,18 +8,24 @@ from typing import Annotated
 
 import typer
 
-from exchange.cli.options import Directory
+from exchange.cli.options import Directory, refuse_on_list
 from exchange.cli.output import answer, say
 from exchange.config import Settings, read_settings
 from exchange.core.base64text import format_base64
-from exchange.core.keys import Kind
+from exchange.core.identity import ALGORITHMS, P256
+from exchange.core.keys import ALGORITHM, Kind
+from exchange.core.vocabulary import is_federation, is_participant_code
 from exchange.errors import Misuse, NotFound
 from exchange.node.founding import officer_key, read_officer, read_participants, write_participants
-from exchange.node.keyfile import create_key, is_sealed, open_key, read_public
+from exchange.node.keyfile import is_sealed
+from exchange.node.offline import OFFLINE, FileSigner, Signer, create_offline, open_offline, read_proven, write_proven
+from exchange.node.offline import prove as make_proof
+from exchange.node.token import SCHEME, open_token
 from exchange.trust.participants import Participants, check_successor
 
 app = typer.Typer(no_args_is_help=True, help="Make an officer's key, show it, let it sign for the State.")
 
+PIN = "CBM_PIN"
 PASSPHRASE = "CBM_PASSPHRASE"  # noqa: S105 - the name of a variable, for machines that sign in tests
 
 KeyPath = Annotated[Path, typer.Argument(metavar="FILE", help="The private key file; its public half is FILE.pub.")]
@@ -43,24 +49,79 @@ def _passphrase(question: str, *, twice: bool) -> str:
 def new(
     path: KeyPath,
     kind: Annotated[Kind, typer.Option(help="What the key is for; officers sign with signing keys.")] = Kind.SIGNING,
+    algorithm: Annotated[
+        str, typer.Option(help=f"{ALGORITHM}, or {P256} for a founder's or an identity key.")
+    ] = ALGORITHM,
 ) -> None:
     """Make a key, sealed under a passphrase, and its public half beside it."""
-    made = create_key(path, kind, _passphrase("New passphrase", twice=True))
+    if algorithm not in ALGORITHMS or (algorithm != ALGORITHM and kind not in OFFLINE):
+        raise Misuse(f"a {kind.value} key is of {ALGORITHM}; founders' and identity keys may be of {P256}")
+    made = create_offline(path, kind, algorithm, _passphrase("New passphrase", twice=True))
     say(
         f"{path} is private: keep it on one machine, with a copy in a safe. {path}.pub is for the operator of the node."
     )
-    answer(made.key.public.keyid)
+    answer(made.fingerprint)
+
+
+@app.command("prove")
+def prove(
+    key: Annotated[
+        str, typer.Argument(metavar="FILE", help="The private key file, or pkcs11:... for one in hardware.")
+    ],
+    participant: Annotated[str, typer.Option(help="The code of the State in whose record the key is to stand.")],
+    federation: Annotated[str, typer.Option(help="The name of the federation.")],
+    kind: Annotated[
+        Kind | None, typer.Option(help="What the key is for; for a key in hardware, whose file says nothing.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The public half to write; FILE.pub unless given.")
+    ] = None,
+) -> None:
+    """Agree, by a signature, to stand in a State's record: without it no list takes the key. Written into the public half."""
+    if not is_participant_code(participant) or not is_federation(federation):
+        raise Misuse("expected a code such as XR, and a federation such as cbm.example")
+    signer = open_key_named(key)
+    found = signer.kind if isinstance(signer, FileSigner) else kind
+    target = output or (Path(f"{key}.pub") if isinstance(signer, FileSigner) else None)
+    if found is None or target is None:
+        raise Misuse("for a key in hardware, say what it is for (--kind) and where its public half goes (--output)")
+    proof = make_proof(signer, found, federation, participant)
+    write_proven(target, found, signer.public, federation, participant, proof)
+    say(f"{target} now says that this {found.value} key is to stand in the record of {participant} in {federation}.")
+    answer(signer.public.fingerprint)
+
+
+def open_key_named(where: str) -> Signer:
+    """A file, opened with its passphrase, or pkcs11:..., with its PIN. Raises Misuse, WrongPassphrase, KeyFileExposed."""
+    if where.startswith(SCHEME):
+        return open_token(where, _pin)
+    return open_offline(Path(where), passphrase_for(Path(where)))
+
+
+def _pin() -> str:
+    given = os.environ.get(PIN)
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise Misuse(f"nobody is here to type a PIN; {PIN} carries it where a script runs")
+    return str(typer.prompt("PIN of the token", hide_input=True, err=True))
 
 
 @app.command("show")
 def show(path: KeyPath) -> None:
     """The fingerprint of a key, from its public half (FILE or FILE.pub)."""
     if path.suffix != ".pub" and not Path(f"{path}.pub").exists():
-        opened = open_key(path, passphrase_for(path))
-        kind, public = opened.kind, opened.key.public
+        opened = open_offline(path, passphrase_for(path))
+        kind, public = opened.kind, opened.public
     else:
-        kind, public = read_public(path if path.suffix == ".pub" else Path(f"{path}.pub"))
-    answer([f"kind         {kind.value}", f"fingerprint  {public.keyid}", f"public key   {format_base64(public.raw)}"])
+        found = read_proven(path if path.suffix == ".pub" else Path(f"{path}.pub"))
+        kind, public = found.kind, found.key
+    lines = [
+        f"kind         {kind.value}",
+        f"fingerprint  {public.fingerprint}",
+        f"public key   {format_base64(public.raw)}",
+    ]
+    answer(lines if public.algorithm == ALGORITHM else [*lines, f"algorithm    {public.algorithm}"])
 
 
 @app.command("enrol")
@@ -74,6 +135,7 @@ def enrol(
 ) -> None:
     """Let an officer's key sign for the State, from the next position of its log on."""
     settings = read_settings(directory)
+    refuse_on_list(settings)
     participants = read_participants(settings.peers)
     record = participants.records.get(settings.participant)
     if record is None:

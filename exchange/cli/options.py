@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from exchange.config import parse_url
+from exchange.config import Settings, parse_url
+from exchange.errors import Misuse
 
 DEFAULT_NODE = "http://127.0.0.1:8750"
 
@@ -76,3 +77,11 @@ Span = Annotated[
     str | None,
     typer.Option("--period", help="Only for a period that overlaps this year, month or day.", callback=_span),
 ]
+
+
+def refuse_on_list(settings: Settings) -> None:
+    """Where founders sign who takes part, the operator's own list is not read: changing it would change nothing."""
+    if settings.root is not None:
+        raise Misuse(
+            f"{settings.directory} goes by the founders' list ({settings.root}): `cbm participant` changes what it says"
+        )

@@ -10,6 +10,7 @@ from exchange.cli import (
     alerts,
     audit,
     backup,
+    ceremony,
     check,
     close,
     contacts,
@@ -20,6 +21,7 @@ from exchange.cli import (
     new,
     node,
     pack,
+    participant,
     pull,
     refill,
     restore,
@@ -46,6 +48,14 @@ node.app.command("backup")(backup.backup)
 node.app.command("restore")(restore.restore)
 node.app.command("refill")(refill.refill)
 key.app.command("close")(close.close)
+federation.app.command("init")(ceremony.init)
+federation.app.command("propose")(ceremony.propose_next)
+federation.app.command("sign")(ceremony.sign)
+federation.app.command("merge")(ceremony.merge)
+federation.app.command("publish")(ceremony.publish_list)
+federation.app.command("audit")(ceremony.audit_list)
+federation.app.command("fetch")(ceremony.fetch)
+app.add_typer(participant.app, name="participant")
 app.command("demo")(demo.demo)
 app.command("new")(new.new)
 app.command("sign")(sign.sign)

@@ -13,18 +13,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 
 from exchange.core.catalogue import Catalogue
 from exchange.core.identity import IdentityKey
 from exchange.core.keys import ALGORITHM, PrivateKey
-from exchange.errors import Malformed, Misuse
+from exchange.errors import Misuse
 from exchange.federation.trustlist import bring_into_force
 from exchange.store.alerts import raise_alert
 from exchange.store.database import Database, Transaction
 from exchange.store.participants import newest_records
 from exchange.store.trust import held_since, keep_files, keep_held
-from exchange.trust.bundle import MAX_BUNDLE, format_bundle, parse_bundle
+from exchange.trust.bundle import format_bundle
 from exchange.trust.charter import Charter
 from exchange.trust.choice import Chosen, Held, choose, pin
 from exchange.trust.contents import read_root
@@ -35,7 +34,6 @@ from exchange.trust.relays import FRESH_FOR
 from exchange.trust.rolefile import RoleFile
 
 SPEAK_EVERY = timedelta(days=1)
-MAX_INBOX = 1_000  # files
 
 _logger = logging.getLogger("exchange.founders")
 
@@ -160,19 +158,3 @@ def _raise(tx: Transaction, finding: Finding, now: datetime) -> None:
         evidence=finding.evidence,
         about=" ".join([finding.summary, *(file.digest.hex() for file in finding.files)]),
     )
-
-
-def read_inbox(folder: Path) -> list[tuple[str, bytes]]:
-    """What an operator put into DIR/trust: files under their names, or bundles. What cannot be read is told in the log and left."""
-    found: list[tuple[str, bytes]] = []
-    if not folder.is_dir():
-        return found
-    for path in sorted(folder.iterdir())[:MAX_INBOX]:
-        try:
-            if not path.is_file() or path.stat().st_size > MAX_BUNDLE:
-                continue
-            content = path.read_bytes()
-            found += parse_bundle(content) if path.suffix == ".bundle" else [(path.name, content)]
-        except (OSError, Malformed) as error:
-            _logger.warning("%s was not read: %s", path, error)
-    return found

@@ -50,6 +50,8 @@ class PeerLog:
     etag: str | None = field(default=None)
     trust: str | None = field(default=None)
     """The SHA-256 of the bundle of the trust list that the peer holds, as its last answer said."""
+    on_trust: Callable[[], None] = lambda: None
+    """Called when `trust` is known, and before anything is made of the checkpoint that came with it."""
 
     @property
     def out_of_time(self) -> bool:
@@ -62,6 +64,7 @@ class PeerLog:
         """The checkpoint, or None where it is still the one with that ETag; the new ETag is then in `self.etag`."""
         body, response = self._get(f"{self.prefix}/checkpoint", MAX_NOTE, {"If-None-Match": etag} if etag else {})
         self.trust = response.headers.get(TRUST_HEADER)
+        self.on_trust()
         if response.status_code == httpx.codes.NOT_MODIFIED:
             return None
         offered = response.headers.get("etag", "")

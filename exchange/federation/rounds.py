@@ -48,6 +48,10 @@ class Visit:
     error: str | None
 
 
+class _Succeeded(Exception):
+    """The log that was asked for is not the one that its State keeps now."""
+
+
 class Rounds:
     """Visits to all peers. `on_own_head` is told what each of them holds of our own log, `on_head` at the start what each log has
     been cosigned at."""
@@ -112,17 +116,36 @@ class Rounds:
         pulled, error, answered = None, None, True
         try:
             try:
-                pulled = self._pull(peer, record.current_log.origin, progress)
+                pulled = self._pull_newest(peer, record, progress)
             except ExchangeError as failure:
                 error, answered = str(failure), not isinstance(failure, Unreachable)
             if answered:
-                self._compare_trust(peer)
                 self._look_at_own_log(record, peer.deadline)
         except Exception as failure:
             _logger.exception("visit to %s", record.participant)
             error = f"this node failed, not the peer: {type(failure).__name__}"
         self._note(record.participant, error, pause)
         return Visit(record.participant, () if pulled is None else (pulled,), error)
+
+    def _pull_newest(self, peer: PeerLog, record: ParticipantRecord, progress: Progress | None) -> Pulled:
+        """The log that the State keeps now. Where its own answer tells that this is another one, nothing is made of the old one's."""
+        log = record.current_log
+
+        def heed() -> None:
+            self._compare_trust(peer)
+            if self._current(record.participant, log) != log:
+                raise _Succeeded(f"{log.origin} was closed, and another log goes on")
+
+        peer.on_trust = heed
+        try:
+            return self._pull(peer, log.origin, progress)
+        except _Succeeded:
+            peer.on_trust = lambda: None
+            return self._pull(peer, self._current(record.participant, log).origin, progress)
+
+    def _current(self, participant: str, otherwise: ParticipantLog) -> ParticipantLog:
+        record = self._puller.participants().records.get(participant)
+        return otherwise if record is None else record.current_log
 
     def _compare_trust(self, peer: PeerLog) -> None:
         """The peer's word on the trust list, where it holds another than we do: its own newest record at least."""

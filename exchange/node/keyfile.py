@@ -11,7 +11,7 @@ scrypt(passphrase), with kind and public key as associated data, so a file canno
 import os
 import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,26 +51,40 @@ def create_key(path: Path, kind: Kind, passphrase: str | None = None) -> KeyFile
 
 def keep_key(path: Path, made: KeyFile, passphrase: str | None = None) -> KeyFile:
     """Write a key that was just made, under the same rules."""
-    kind, key = made.kind, made.key
+    keep_secret(path, Secret(made.kind, ALGORITHM, made.key.public.raw, made.key.seed), passphrase)
+    return made
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What a key file holds, of whatever algorithm: a private key is 32 bytes in each."""
+
+    kind: Kind
+    algorithm: str
+    public: bytes
+    seed: bytes = field(repr=False)
+
+
+def keep_secret(path: Path, made: Secret, passphrase: str | None = None) -> None:
+    """Write a private key to `path` (never over an existing file) and its public half to `path`.pub. Raises Misuse."""
     if passphrase is not None and len(passphrase) < MIN_PASSPHRASE:
         raise Misuse(f"a passphrase has at least {MIN_PASSPHRASE} characters; four random words do well")
     public_half = Path(f"{path}.pub")
     if os.path.lexists(public_half):
         raise Misuse(f"{public_half} exists already; a key is never written over another file")
-    fields: dict[str, Any] = {"kind": kind.value, "algorithm": ALGORITHM, "public_key": format_base64(key.public.raw)}
+    public = {"kind": made.kind.value, "algorithm": made.algorithm, "public_key": format_base64(made.public)}
+    fields: dict[str, Any] = dict(public)
     if passphrase is None:
-        fields["seed"] = format_base64(key.seed)
+        fields["seed"] = format_base64(made.seed)
     else:
         salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
         sealed = AESGCM(_derive(passphrase, salt, SCRYPT_N, SCRYPT_R, SCRYPT_P)).encrypt(
-            nonce, key.seed, _bound(kind, key.public)
+            nonce, made.seed, _bound(made.kind, made.public)
         )
         fields["scrypt"] = {"n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P, "salt": format_base64(salt)}
         fields |= {"nonce": format_base64(nonce), "sealed": format_base64(sealed)}
     _write_new(path, orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), 0o600)
-    public = {"kind": kind.value, "algorithm": ALGORITHM, "public_key": format_base64(key.public.raw)}
     _write_new(public_half, orjson.dumps(public) + b"\n", 0o644)
-    return made
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
@@ -92,8 +106,8 @@ def _derive(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
     return Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
 
 
-def _bound(kind: Kind, public: PublicKey) -> bytes:
-    return b"cbm-key/v1\0" + kind.value.encode() + b"\0" + public.raw
+def _bound(kind: Kind, public: bytes) -> bytes:
+    return b"cbm-key/v1\0" + kind.value.encode() + b"\0" + public
 
 
 def is_sealed(path: Path) -> bool:
@@ -103,17 +117,32 @@ def is_sealed(path: Path) -> bool:
 
 def open_key(path: Path, passphrase: str | None = None, *, kind: Kind | None = None) -> KeyFile:
     """The private key at `path`. Raises KeyFileExposed, WrongPassphrase, Malformed, and Misuse for a key of another kind."""
+    found = open_secret(path, passphrase, kinds=tuple(Kind) if kind is None else (kind,))
+    try:
+        if found.algorithm != ALGORITHM:
+            raise ValueError("a key of an algorithm that nodes and officers do not use")
+        key = PrivateKey.from_seed(found.seed)
+    except (ValueError, Malformed) as error:
+        raise Malformed(f"{path} is not a key file: {type(error).__name__} in its fields") from None
+    if key.public.raw != found.public:
+        raise Malformed(f"{path} is damaged: its private and public halves do not belong together")
+    return KeyFile(found.kind, key)
+
+
+def open_secret(path: Path, passphrase: str | None = None, *, kinds: tuple[Kind, ...]) -> Secret:
+    """What stands in the file, opened. Raises KeyFileExposed, WrongPassphrase, Malformed, and Misuse for a key of another kind."""
     fields = _fields(path)
     try:
-        found, public = _public_half(fields)
-        if kind is not None and found is not kind:
-            raise Misuse(f"{path} holds a {found.value} key; a {kind.value} key is wanted, and kinds are never mixed")
-        key = PrivateKey.from_seed(_seed(path, fields, found, public, passphrase))
+        kind, algorithm = Kind(fields["kind"]), fields["algorithm"]
+        if kind not in kinds:
+            wanted = " or ".join(each.value for each in kinds)
+            raise Misuse(f"{path} holds a {kind.value} key; a {wanted} key is wanted, and kinds are never mixed")
+        public = parse_base64(fields["public_key"])
+        if algorithm == ALGORITHM:
+            parse_public_key(public)
+        return Secret(kind, algorithm, public, _seed(path, fields, kind, public, passphrase))
     except (KeyError, TypeError, ValueError) as error:
         raise Malformed(f"{path} is not a key file: {type(error).__name__} in its fields") from None
-    if key.public != public:
-        raise Malformed(f"{path} is damaged: its private and public halves do not belong together")
-    return KeyFile(found, key)
 
 
 def _public_half(fields: dict[str, Any]) -> tuple[Kind, PublicKey]:
@@ -122,7 +151,7 @@ def _public_half(fields: dict[str, Any]) -> tuple[Kind, PublicKey]:
     return Kind(fields["kind"]), parse_public_key(parse_base64(fields["public_key"], length=32))
 
 
-def _seed(path: Path, fields: dict[str, Any], kind: Kind, public: PublicKey, passphrase: str | None) -> bytes:
+def _seed(path: Path, fields: dict[str, Any], kind: Kind, public: bytes, passphrase: str | None) -> bytes:
     if "sealed" not in fields:
         return parse_base64(fields["seed"], length=32)
     if passphrase is None:

@@ -20,6 +20,7 @@ from exchange.errors import ExchangeError, LogStopped, Malformed, Misuse
 from exchange.files import locked, make_folder
 from exchange.node.appender import Appender
 from exchange.node.founding import read_participants
+from exchange.node.inbox import read_inbox
 from exchange.node.keyfile import open_key
 from exchange.node.space import MEGABYTE, Space
 from exchange.node.witness import Witness
@@ -29,8 +30,9 @@ from exchange.store import log as logs
 from exchange.store.database import Database, Transaction
 from exchange.store.fitting import judge_unknown
 from exchange.store.folder import DocumentFolder
-from exchange.store.participants import newest_records
 from exchange.store.restored import mark_ahead
+from exchange.store.trust import held_since
+from exchange.trust.choice import choose, pin
 from exchange.trust.participants import Participants
 from exchange.trust.quorum import witness_name
 
@@ -103,7 +105,7 @@ class Node:
         with self.db.write() as tx:
             vkey = format_vkey(self.vkey)
             for kept in logs.all_logs(tx):
-                if kept.own and kept.origin != self.origin and not _is_closed(settings, tx, kept.origin):
+                if kept.own and kept.origin != self.origin and not _is_closed(settings, tx, kept.origin, self.clock()):
                     raise Misuse(
                         f"the database holds the log {kept.origin}, this node is set up for {self.origin}: an origin never changes"
                     )
@@ -167,10 +169,13 @@ class Node:
         self._lock.close()
 
 
-def _is_closed(settings: Settings, tx: Transaction, origin: str) -> bool:
+def _is_closed(settings: Settings, tx: Transaction, origin: str, now: datetime) -> bool:
     """This State's own record closes that log, and another comes after it: then the same database keeps both."""
-    known = newest_records(tx) if settings.root is not None else read_participants(settings.peers).records
-    record = known.get(settings.participant)
+    if settings.root is None:
+        record = read_participants(settings.peers).records.get(settings.participant)
+    else:  # it may have come by hand while the node stood still, as it must for this
+        held = held_since(tx, pin(settings.root.read_bytes()))
+        record = choose(read_inbox(settings.trust_inbox), held, now).held.records.get(settings.participant)
     return record is not None and any(log.origin == origin and log.closed is not None for log in record.logs[:-1])
 
 
