@@ -17,6 +17,7 @@ from tests.soak.verdict import MEDIAN, MEMORY, Allowed, Trend, per_entry, quanti
 SECONDS = 20.0
 
 
+@pytest.mark.sqlite
 def test_a_node_that_leaks_is_found_within_seconds_and_its_neighbour_is_not_accused(tmp_path: Path) -> None:
     said: list[str] = []
     outcome = soak(tmp_path, SECONDS, codes=("XR", "XA"), faults={"XA": ("memory", "files")}, say=said.append)
@@ -38,12 +39,14 @@ def known(found: Trend | None) -> Trend:
     return found
 
 
+@pytest.mark.once
 def test_noise_and_a_warm_up_are_no_growth() -> None:
     series = level(150.0, noise=20.0)
     series[: len(series) // 5] = [(at, 20.0) for at, _ in series[: len(series) // 5]]
     assert known(trend("XR", "memory", series, MEMORY)).holds
 
 
+@pytest.mark.once
 def test_a_burst_is_no_growth_and_a_steady_leak_is() -> None:
     series = level(150.0)
     series[100:110] = [(at, 900.0) for at, _ in series[100:110]]
@@ -53,6 +56,7 @@ def test_a_burst_is_no_growth_and_a_steady_leak_is() -> None:
     assert leak.per_hour == pytest.approx(180, rel=0.1)
 
 
+@pytest.mark.once
 def test_latencies_that_grow_are_found() -> None:
     steady = [(at / 10, 0.010 + at * 37 % 10 / 1_000) for at in range(10_000)]
     slower = [(at, seconds + at * 2e-5) for at, seconds in steady]
@@ -62,6 +66,7 @@ def test_latencies_that_grow_are_found() -> None:
         assert known(trend("XR", "page", medians, MEDIAN)).holds is holds
 
 
+@pytest.mark.once
 def test_disk_is_counted_an_entry() -> None:
     counts, allowed = [(at, at * 3) for at, _ in level(0)], Allowed(0.25, 0.0, "bytes an entry")
     assert known(per_entry("XR", "disk", [(at, 5_000 * n) for at, n in counts], counts, allowed)).holds
@@ -69,11 +74,13 @@ def test_disk_is_counted_an_entry() -> None:
     assert not known(per_entry("XR", "disk", swelling, counts, allowed)).holds
 
 
+@pytest.mark.once
 def test_where_nothing_was_seen_nothing_holds() -> None:
     assert trend("XR", "memory", [(0.0, 1.0), (10.0, 1.0)], MEMORY) is None
     assert not Soak(20.0).holds
 
 
+@pytest.mark.once
 def test_every_number_comes_once_and_an_update_after_its_original() -> None:
     some = list(islice(numbers(), 20_000))
     assert some[0] == FIRST and len(set(some)) == len(some)
@@ -83,6 +90,7 @@ def test_every_number_comes_once_and_an_update_after_its_original() -> None:
     assert all(place[number - entries.BACK] < place[number] for number in updates)
 
 
+@pytest.mark.once
 def test_the_load_is_ten_times_that_of_all_57_however_few_nodes_carry_it() -> None:
     for nodes in (2, 4, 8):
         paced = pace(nodes)
