@@ -220,14 +220,13 @@ class Exchange:
         """Raises LogStopped where the disk has no room for what a round may bring."""
         self._refresh_records()
         self.twin.look_again()
-        self.recovery.ask_again()
+        self.recovery.ask()
         self.timekeeper.ask_again()
         self.node.space.check()
 
     def start(self) -> None:
-        self._timer.start()
-        self.indexer.start()
-        self.cosigners.start()
+        for start in (self.recovery.start, self._timer.start, self.indexer.start, self.cosigners.start):
+            start()
 
     def _keep_pulling(self) -> None:
         wait = 0.0 if self.settings.pull_at_start else self.settings.pull_every
@@ -244,6 +243,7 @@ class Exchange:
         self._stop.set()
         self.cosigners.stop()
         self.rounds.stop()
+        self.recovery.close()
         if self._timer.is_alive():
             self._timer.join(timeout=5)
         if self._workers is not None:

@@ -191,7 +191,7 @@ def forked(node: WorldNode, *, shared: bool = False) -> Iterator[Twin]:
     node.start()
     reachable = dict(node.world.wire.nodes)
     node.world.wire.nodes.clear()
-    twin.start()
+    twin.start(alone=True)  # it can reach nobody
     node.world.wire.nodes.update(reachable)
     try:
         yield twin

@@ -28,6 +28,8 @@ import orjson
 from exchange.client import Client
 from exchange.config import read_settings
 from exchange.errors import Unreachable
+from exchange.federation.peer import open_client
+from exchange.federation.presence import readiness
 from exchange.node.founding import read_participants
 from tests.audit import audit
 from tests.world import shipped_forms
@@ -183,6 +185,15 @@ class NodeProcess:
             "node", "run", self.directory, *self._arguments, cwd=self.directory.parent, before=self._before
         )
         self.url = wait_for_answer(self.directory, self.command)
+        return self
+
+    def ready(self) -> Self:
+        """It has asked the others what they know of its log, and takes submissions."""
+        deadline = time.monotonic() + SECONDS
+        with open_client() as client:
+            while (found := readiness(client, self.url)) != (True, None):
+                assert time.monotonic() < deadline, found
+                time.sleep(0.02)
         return self
 
     def __exit__(

@@ -114,9 +114,14 @@ class WorldNode:
         assert self.exchange is not None, f"{self.code} is down"
         return self.exchange
 
-    def start(self) -> None:
+    def start(self, *, alone: bool = False) -> None:
+        """As `cbm node run` does it: up, then asking the others what they know of its log."""
+        self.open(alone=alone)
+        self.running.recovery.ask()
+
+    def open(self, *, alone: bool = False) -> None:
         settings = read_settings(self.directory)
-        self.exchange = Exchange(settings, self.world.clock, lambda: open_client(self.world.wire))
+        self.exchange = Exchange(settings, self.world.clock, lambda: open_client(self.world.wire), alone=alone)
 
     def stop(self) -> None:
         if self.exchange is not None:
@@ -220,7 +225,9 @@ class World:
         self.participants = Participants(FEDERATION, False, records)
         for node in self.nodes.values():
             write_participants(node.directory / "peers.json", self.participants)
-            node.start()
+            node.open()
+        for node in self.nodes.values():
+            node.running.recovery.ask()
 
     def __getitem__(self, code: str) -> WorldNode:
         return self.nodes[code]

@@ -77,6 +77,12 @@ def families(node: Node, now: datetime) -> Iterator[Family]:
         "log_stopped", "1 where the log takes nothing until the node is started anew.", appender.stopped is not None
     )
     yield _one("log_refusing", "1 where the log takes nothing now, for whatever reason.", appender.refusing is not None)
+    yield _one(
+        "witnesses_answered",
+        "Witnesses that told since the start what they know of the own log.",
+        node.asked.answered,
+    )
+    yield _one("witnesses_needed", "How many must, before the log takes anything after a start.", node.asked.needed)
     yield _one("queue_length", "Submissions that wait for the writer.", appender.waiting)
     yield _one("commits_total", "Commits of own submissions since the start.", appender.commits, kind="counter")
     yield _one("disk_free_bytes", "Free on the disk of the data.", space.left())

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-from exchange.client import Client
 from exchange.config import Settings
 from exchange.core.keys import Kind, PrivateKey
 from exchange.core.note import format_vkey
 from exchange.errors import Unreachable
+from exchange.federation.peer import open_client
+from exchange.federation.presence import readiness
 from exchange.node.founding import found, write_participants
 from exchange.node.keyfile import create_key
 from exchange.trust.participants import Participants
@@ -94,15 +95,12 @@ class Fleet:
         deadline = time.monotonic() + START_SECONDS
         for node in self.nodes:
             node.socket.close()
-            with Client(node.settings.url) as client:
-                while True:
-                    try:
-                        client.node()
-                        break
-                    except Unreachable:
-                        if time.monotonic() > deadline:
-                            raise
-                        time.sleep(0.05)
+        with open_client() as client:
+            for node in self.nodes:
+                while (found := readiness(client, node.settings.url)) != (True, None):  # up, and the others were asked
+                    if time.monotonic() > deadline:
+                        raise Unreachable(f"the node of {node.code} takes nothing: {found[1] or 'it does not answer'}")
+                    time.sleep(0.05)
 
     def stop(self) -> None:
         """Let go of the nodes: each of them ends by itself, as it would if this process were killed."""

@@ -61,7 +61,7 @@ Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on one line, 
 Alone = Annotated[
     bool,
     typer.Option(
-        "--alone", help="Once, for a restored node whose peers are gone: go on without asking them; it stays on record."
+        "--alone", help="Once, for a node whose peers are gone: go on without asking them; it stays on record."
     ),
 ]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of the node.")]

@@ -78,7 +78,8 @@ class Rounds:
         self._etags: dict[str, str | None] = {}
         self._failures: dict[str, tuple[int, float]] = {}
         self._looked: dict[str, float] = {}
-        self._running = threading.Lock()
+        self._told: set[str] = set()  # whose head is known with its cosignatures since the start
+        self._running, self._looking = threading.Lock(), threading.Lock()
         self._pulling: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._stopped = threading.Event()
 
@@ -99,8 +100,9 @@ class Rounds:
     def stop(self) -> None:
         """End the round that runs, at its next look at the clock, and begin no other: the database is about to close."""
         self._stopped.set()
-        if self._running.acquire(timeout=STOP_SECONDS):
-            self._running.release()
+        for at_work in (self._running, self._looking):
+            if at_work.acquire(timeout=STOP_SECONDS):
+                at_work.release()
         self._client.close()
 
     def _now(self) -> float:
@@ -237,19 +239,20 @@ class Rounds:
             note_contact(tx, participant, self._puller.clock(), error)
 
     def _look_at_own_log(self, record: ParticipantRecord, deadline: float) -> None:
-        """A mirror that knows more of our log than we do means that we are an old copy of ourselves."""
+        """What its mirror and its witness know of our log: one that knows more than we do means that we are an old copy of ourselves."""
         last = self._looked.get(record.participant)
         if last is not None and self._monotonic() - last < OWN_HEAD_EVERY:
             return
-        try:
-            note = self._peer(record, mirror_of(self._own_origin), deadline=deadline).checkpoint()
-        except NotFound:
-            pass  # they hold nothing of ours yet
-        except ExchangeError:
-            return  # they do not say
-        else:
-            self._on_own_head(note, record.participant)
-        self._looked[record.participant] = self._monotonic()
+        for place in (mirror_of(self._own_origin), witness_of(self._own_origin)):
+            try:
+                note = self._peer(record, place, deadline=deadline).checkpoint()
+            except NotFound:
+                pass  # they know nothing of ours, which is an answer
+            except ExchangeError:
+                continue  # they do not say
+            else:
+                self._on_own_head(note, record.participant)
+            self._looked[record.participant] = self._monotonic()
 
     def own_face(self, url: str) -> tuple[str, str] | None:
         """Who answers under our own address: the key of its log and its instance; None where nobody does."""
@@ -262,31 +265,34 @@ class Rounds:
         seen = look_at_all(self._client, urls, self._puller.clock)
         return [presence.ahead for presence in seen if presence.ahead is not None]
 
-    def first_look(self) -> int:
-        """Before anything is appended or cosigned: ask every peer at once what it holds of our log, and how far its own was
-        cosigned. Where one does not say that of its log, the mirrors of two others do. Returns how many answered."""
-        peers = peers_of(self._puller.participants(), self._own)
-        if not peers:
-            return 0
-        deadline = self._monotonic() + FIRST_LOOK_SECONDS
-        with ThreadPoolExecutor(min(MAX_VISITS, len(peers)), thread_name_prefix="look") as pool:
-            list(pool.map(lambda peer: self._look_at_own_log(peer, deadline), peers))
-            told = dict(pool.map(lambda peer: (peer.participant, self._look_at_head(peer, peer, deadline)), peers))
-            there = [peer for peer in peers if told[peer.participant]]
-            gone = [peer for peer in peers if not told[peer.participant]]
-            list(pool.map(lambda pair: self._look_at_head(pair[0], pair[1], deadline), product(gone, there[:2])))
-        return len(self._looked)
+    def first_look(self) -> frozenset[str]:
+        """Before anything is appended or cosigned: ask every peer at once what it knows of our log, and how far its own was cosigned.
 
-    def _look_at_head(self, owner: ParticipantRecord, at: ParticipantRecord, deadline: float) -> bool:
-        """The checkpoint of a State's log with its cosignatures, from its own node or from a mirror. True where it was told."""
+        Where one does not say that of its log, the mirrors of two others do. Those who told a while ago are not asked again.
+        Returns who answered since the start.
+        """
+        with self._looking:
+            peers = peers_of(self._puller.participants(), self._own)
+            if peers and not self._stopped.is_set():
+                deadline = self._monotonic() + FIRST_LOOK_SECONDS
+                with ThreadPoolExecutor(min(MAX_VISITS, len(peers)), thread_name_prefix="look") as pool:
+                    list(pool.map(lambda peer: self._look_at_own_log(peer, deadline), peers))
+                    due = [peer for peer in peers if peer.participant not in self._told]
+                    list(pool.map(lambda peer: self._look_at_head(peer, peer, deadline), due))
+                    there = [peer for peer in peers if peer.participant in self._looked][:2]
+                    gone = [peer for peer in peers if peer.participant not in self._told]
+                    list(pool.map(lambda pair: self._look_at_head(pair[0], pair[1], deadline), product(gone, there)))
+            return frozenset(self._looked)
+
+    def _look_at_head(self, owner: ParticipantRecord, at: ParticipantRecord, deadline: float) -> None:
+        """The checkpoint of a State's log with its cosignatures, from its own node or from a mirror."""
         origin = owner.current_log.origin
         prefix = "/log" if at is owner else mirror_of(origin)
         try:
-            note = self._peer(at, prefix, deadline=deadline).checkpoint()
-            self._on_head(origin, note)
+            self._on_head(origin, self._peer(at, prefix, deadline=deadline).checkpoint())
         except ExchangeError:
-            return False
-        return True
+            return  # it does not say
+        self._told.add(owner.participant)
 
 
 def _lacks(here: LogState, log: ParticipantLog, owed: Mapping[int, int]) -> bool:
@@ -298,3 +304,8 @@ def _lacks(here: LogState, log: ParticipantLog, owed: Mapping[int, int]) -> bool
 def mirror_of(origin: str) -> str:
     """Where a node serves its mirror of that log."""
     return f"/mirror/{hashlib.sha256(origin.encode()).hexdigest()}"
+
+
+def witness_of(origin: str) -> str:
+    """Where a witness shows what it signed last of that log."""
+    return f"/witness/{hashlib.sha256(origin.encode()).hexdigest()}"

@@ -86,13 +86,19 @@ class Appender:
             self.latest = logs.newest_time(tx, origin)  # when the newest checkpoint was signed
         self.committed: Callable[[], None] = lambda: None  # told of every commit, when it is durable
 
-    def start(self) -> None:
-        """Sign the empty tree if nothing was ever signed, then take submissions; a lost database may be why nothing stands here."""
+    def begin(self) -> None:
+        """Sign the empty tree if nothing was ever signed. Not before the others were asked: a lost database may be why nothing stands here."""
         with self._db.write() as tx:
             log = logs.log_of(tx, self._origin)
-            if log.note is None and self.stopped is None:
-                self._sign(tx, log, 0, log.root, self._clock())
-        self.size = log.size
+            if log.note is not None or self.stopped is not None:
+                return
+            self._sign(tx, log, 0, log.root, self._clock())
+        self.committed()
+
+    def start(self) -> None:
+        """Take submissions, as soon as nothing speaks against it."""
+        with self._db.read() as tx:
+            self.size = logs.log_of(tx, self._origin).size
         self._thread.start()
 
     def stop(self, why: str) -> None:

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, NamedTuple
 
 from exchange.config import Settings
 from exchange.core.catalogue import Catalogue
@@ -47,6 +47,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Asked(NamedTuple):
+    """How many witnesses have told since this start what they know of the own log, of how many that must; (0, 0) where there are none."""
+
+    answered: int
+    needed: int
+
+
 class Node:
     """What the rooms above share. `participants` is replaced as a whole when records change, so it may be read at any time."""
 
@@ -58,6 +65,7 @@ class Node:
         self.settings, self.clock = settings, clock
         self.origin = settings.origin
         self.instance = secrets.token_hex(8)  # of this start (twin.py)
+        self.asked = Asked(0, 0)  # kept by recovery.py
         self._lock = _lock(settings)  # 1
         opened: Database | None = None
         try:

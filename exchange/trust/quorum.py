@@ -97,6 +97,15 @@ def quorum_of(witnesses: int) -> int:
     return 2 * witnesses // 3 + 1 if witnesses else 0
 
 
+def answers_needed(witnesses: int) -> int:
+    """How many of so many witnesses must have told what they know of a log before it goes on after a restart: 2(W - k) + 1.
+
+    DESIGN section 4, rule 2: where W - k of them lie and W - k others missed the newest head that was witnessed, one who knows it is
+    still among them. 0 where there is nobody to ask.
+    """
+    return 2 * (witnesses - quorum_of(witnesses)) + 1 if witnesses else 0
+
+
 def witness_name(federation: str, participant: str) -> str:
     """The name under which a State cosigns. Derived, so that no record can claim another's."""
     return f"{federation}/witness/{participant}"

@@ -68,8 +68,8 @@ class Peer:
             kind, found = "tile", self._tile(path.removeprefix("/log/tile/"))
         elif path == "/v1/documents":
             kind, found = "documents", self._documents(query)
-        elif path.startswith("/mirror/"):
-            kind = "mirror"  # these peers pull nobody
+        elif path.startswith(("/mirror/", "/witness/")):
+            kind = path.split("/")[1]  # these peers pull nobody, and sign for nobody
         self.asked[f"{found[0]} {kind}"] += 1
         return found
 

@@ -20,10 +20,12 @@ ACTS = ("publish", "publish a file", "pull", "pull", "down", "up", "restart", "l
 
 
 def act(world: World, node: WorldNode, what: str, number: int) -> None:
-    """One event; what cannot happen to a node that is down does not."""
+    """One event; what cannot happen to a node that is down, or could ask nobody since its start, does not."""
     if what == "up" and node.exchange is None:
         node.start()
     if node.exchange is None:
+        return
+    if what.startswith("publish") and not node.running.recovery.ask():
         return
     match what:
         case "publish":

@@ -22,7 +22,9 @@ def test_nothing_changed_is_one_conditional_request_to_each_of_57_peers(tmp_path
         introduce(directory, [peer_record(code, peers.url(code)) for code in everybody])
         with PullerProcess(directory) as puller:
             puller.round(0)
-            assert peers.asked() == {code: {"200 checkpoint": 2, "404 mirror": 1} for code in everybody}
+            assert peers.asked() == {
+                code: {"200 checkpoint": 2, "404 mirror": 1, "404 witness": 1} for code in everybody
+            }
             for _ in range(2):
                 puller.round(0)
                 assert peers.asked() == {code: {"304 checkpoint": 1} for code in everybody}

@@ -25,10 +25,10 @@ class Backup:
         self.copy = copy_node(node.directory, node.directory.with_name("backup"))
         node.start()
 
-    def restore(self) -> None:
+    def restore(self, *, alone: bool = False) -> None:
         self.node.stop()
         bring_back(self.copy, self.node.directory)
-        self.node.start()
+        self.node.start(alone=alone)
 
 
 def assert_stopped(node: WorldNode, why: str) -> None:
@@ -73,7 +73,7 @@ def test_a_copy_that_learns_it_late_stops_then(tmp_path: Path) -> None:
         world["XR"].publish()
         world.pull()
         world["XA"].fault = down
-        backup.restore()
+        backup.restore(alone=True)
         assert world["XR"].get("/readyz").status_code == 200
         world["XA"].fault = None
         world["XR"].pull()
@@ -88,7 +88,7 @@ def test_another_history_under_our_key_stops_the_log(tmp_path: Path, more: int) 
         world["XR"].publish(institution={"en": "As it was"})
         world.pull()
         world["XA"].fault = down
-        backup.restore()
+        backup.restore(alone=True)
         for number in range(1 + more):
             world["XR"].publish(institution={"en": f"As the copy says {number}"})
         world["XA"].fault = None

@@ -26,10 +26,14 @@ def copy_of(node: WorldNode) -> Path:
 
 
 @contextmanager
-def running(world: World, directory: Path, network: httpx.BaseTransport | None = None) -> Iterator[Exchange]:
+def running(
+    world: World, directory: Path, network: httpx.BaseTransport | None = None, *, alone: bool = False
+) -> Iterator[Exchange]:
     """The copy, on another machine: its address leads where it always led."""
-    exchange = Exchange(read_settings(directory), world.clock, lambda: open_client(network or world.wire))
+    settings = read_settings(directory)
+    exchange = Exchange(settings, world.clock, lambda: open_client(network or world.wire), alone=alone)
     try:
+        exchange.recovery.ask()
         yield exchange
     finally:
         exchange.close()
@@ -86,7 +90,7 @@ def test_a_copy_remembers_it_and_asks_the_others_before_it_signs(tmp_path: Path)
         xr.stop()
         xa.fault = down
         with running(world, copy) as second:
-            assert "0 of 1 answered" in why(second)
+            assert "0 of 1 witnesses answered" in why(second)
             xa.fault = None
             second.pull_round(everybody=True)
             assert "XA holds our log at size 1, this database ends at 0" in why(second)
@@ -97,7 +101,7 @@ def test_an_address_that_moves_to_the_copy_stops_the_original(tmp_path: Path) ->
     with World(tmp_path, "XR", "XA") as world:
         xr = world["XR"]
         copy = copy_of(xr)
-        with running(world, copy, nobody()) as second, moved(world, "XR", second):
+        with running(world, copy, nobody(), alone=True) as second, moved(world, "XR", second):
             assert why(second) == ""
             xr.pull()
             assert "another instance of this node answers" in why(xr.running)
@@ -118,13 +122,13 @@ def test_a_node_that_finds_itself_or_nobody_or_a_stranger_goes_on(tmp_path: Path
 
 
 def test_a_copy_that_nobody_could_warn_forks_and_its_key_is_convicted(tmp_path: Path) -> None:
-    """What is not promised: cut off from everybody, the copy signs. The first to see both stops both, with evidence for anybody."""
+    """What is not promised: cut off from everybody, and told to go on alone, the copy signs. The first to see both stops both."""
     with World(tmp_path, "XR", "XA") as world:
         xr, xa = world["XR"], world["XA"]
         copy = copy_of(xr)
         xr.publish(institution={"en": "The original"})
         world.pull()
-        with running(world, copy, nobody()) as second:
+        with running(world, copy, nobody(), alone=True) as second:
             with moved(world, "XR", second) as other:
                 other.publish(institution={"en": "The copy"})
                 assert "two histories" in str(xa.pull()["XR"])

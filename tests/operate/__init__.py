@@ -4,15 +4,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
-
 from exchange.app import Exchange
 from exchange.config import read_settings
 from exchange.node.backup import back_up
 from exchange.node.manifest import Manifest
 from exchange.node.restore import Restored, restore
 from tests.databases import fresh_database
-from tests.world import World, WorldNode
+from tests.world import WorldNode
 
 
 def saved(node: WorldNode, target: Path, *, with_keys: bool = True) -> Manifest:
@@ -31,10 +29,8 @@ def brought_back(node: WorldNode, backup: Path, *, start: bool = True, alone: bo
 
 
 def started(node: WorldNode, *, alone: bool = False) -> Exchange:
-    world: World = node.world
-    settings = read_settings(node.directory)
-    node.exchange = Exchange(settings, world.clock, lambda: httpx.Client(transport=world.wire), alone=alone)
-    return node.exchange
+    node.start(alone=alone)
+    return node.running
 
 
 def snapshot_of(folder: Path) -> Mapping[str, bytes]:

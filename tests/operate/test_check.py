@@ -33,8 +33,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningNode
     for directory in directories:
         write_participants(directory / "peers.json", Participants(FEDERATION, False, records))
     with RunningNode(directories[0]) as first, RunningNode(directories[1]) as second:
-        first.submit()
-        second.submit()
+        first.ready().submit()
+        second.ready().submit()
         assert cbm("pull", first.directory).code == 0
         yield first, second
 

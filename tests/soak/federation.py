@@ -1,5 +1,6 @@
 """The nodes of a soak: real ones, each a process, who pull each other all the time; the last keeps its data in PostgreSQL."""
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from sqlalchemy import Engine, NullPool, create_engine
 from exchange.client import Client, Head
 from exchange.config import read_settings
 from exchange.core.catalogue import Catalogue
+from exchange.federation.peer import open_client
+from exchange.federation.presence import readiness
 from exchange.node.founding import read_participants
 from exchange.resources import form_files
 from tests.audit import audit
@@ -54,6 +57,11 @@ class Federation:
             self.nodes[code] = self._stack.enter_context(RealNode(directory, module, *self._faults.get(code, ())))
             # A connection for each look: one that stays open would keep a snapshot, or a file, in the way of what is measured.
             self._databases[code] = create_engine(read_settings(directory).database_url, poolclass=NullPool)
+
+        with open_client() as client:
+            for node in self.nodes.values():
+                while readiness(client, node.url) != (True, None):  # each asks the others before it takes anything
+                    time.sleep(0.05)
 
     def sample(self, code: str, at: float) -> Sample:
         node, directory = self.nodes[code], self.directories[code]

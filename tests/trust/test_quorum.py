@@ -15,6 +15,7 @@ from exchange.trust.participants import ParticipantRecord, Participants, Standin
 from exchange.trust.quorum import (
     LATE_AFTER,
     STALE_AFTER,
+    answers_needed,
     is_stale,
     judge,
     newest_quorum,
@@ -72,6 +73,15 @@ def test_the_quorum_of_so_many_nodes(nodes: int, of: int, asked: int) -> None:
         assert found.witnessed is (0 < asked <= count)
         # The (W - k + 1)-th earliest of them.
         assert found.not_later_than == (T0 + (enough - 1) * MINUTE if 0 < enough <= count and of else None)
+
+
+@pytest.mark.parametrize(
+    ("of", "needed"), [(0, 0), (1, 1), (2, 1), (3, 1), (4, 3), (5, 3), (6, 3), (7, 5), (33, 21), (56, 37), (67, 45)]
+)
+def test_so_many_answers_hold_one_honest_witness_of_the_newest_head(of: int, needed: int) -> None:
+    assert answers_needed(of) == needed <= of
+    missed = lying = of - quorum_of(of)
+    assert needed > missed + lying or of == 0
 
 
 def test_two_contradicting_heads_never_both_have_a_quorum_without_many_liars() -> None:
