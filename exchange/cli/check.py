@@ -1,15 +1,18 @@
 """cbm node check: is the node well, and what is to be done?"""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import typer
 
 from exchange.cli.options import Directory, Json
 from exchange.cli.output import Exit, answer, answer_json
-from exchange.config import read_settings
+from exchange.config import Settings, read_settings
 from exchange.errors import ExchangeError
 from exchange.node.checks import Finding, Standing, judge, worst
+from exchange.node.facts import TrustFacts
 from exchange.node.founding import read_participants
+from exchange.trust.participants import ParticipantRecord
 
 
 def check(directory: Directory, json: Json = False) -> None:
@@ -20,19 +23,28 @@ def check(directory: Directory, json: Json = False) -> None:
     """
     try:
         settings = read_settings(directory)
-        records = read_participants(settings.peers).records
+        trust, records = _whom(settings)
     except ExchangeError as error:
         _tell([Finding("settings", Standing.WRONG, str(error), error.next_step)], json)
         raise typer.Exit(Exit.MISUSE) from None
     from exchange.cli.gathering import gather  # here, so that the other verbs start without a database's half second
 
-    facts = gather(settings, dict(records))
-    said = f"node.toml and peers.json can be read; {len(records)} participants"
+    facts = replace(gather(settings, dict(records)), trust=trust)
+    source = "peers.json" if settings.root is None else "the founders' root"
+    said = f"node.toml and {source} can be read; {len(records)} participants"
     findings = [Finding("settings", Standing.OK, said), *judge(facts)]
     _tell(findings, json)
     wrong = [finding for finding in findings if finding.standing is Standing.WRONG]
     if wrong:
         raise typer.Exit(Exit.UNREACHABLE if all(finding.unreachable for finding in wrong) else Exit.NO)
+
+
+def _whom(settings: Settings) -> tuple[TrustFacts | None, dict[str, ParticipantRecord]]:
+    if settings.root is None:
+        return None, dict(read_participants(settings.peers).records)
+    from exchange.node.gather import trust_facts  # as below
+
+    return trust_facts(settings, datetime.now(UTC))
 
 
 def _tell(findings: list[Finding], json: bool) -> None:

@@ -93,6 +93,8 @@ class TrustList:
             )
         for name in chosen.unread:
             _logger.warning("not of the trust list: %s", name)
+        if chosen.stale_since is not None and before.held.stale_since is None:
+            _logger.error("the trust list is stale since %s: changes of participants and keys wait", chosen.stale_since)
         fresh = [finding for finding in chosen.findings if _mark(finding) not in self._raised]
         if chosen.held != before.held or fresh or before.charter is None:
             with self._db.write() as tx:

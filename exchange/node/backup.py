@@ -97,6 +97,9 @@ def prove(tx: Transaction, log: LogState) -> None:
 def _small_files(settings: Settings, with_keys: bool) -> Iterator[Path]:
     yield settings.directory / SETTINGS_FILE
     yield settings.peers
+    if settings.root is not None and settings.root.is_relative_to(settings.directory):
+        yield settings.root
+    yield from sorted(path for path in settings.trust_inbox.glob("*") if path.is_file())
     yield from sorted(settings.forms.glob("*.json"))
     if with_keys:
         yield from sorted(path for path in settings.keys.iterdir() if path.is_file())

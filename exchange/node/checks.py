@@ -15,6 +15,7 @@ from exchange.node.facts import Facts, PeerFacts
 from exchange.trust.participants import ParticipantRecord
 
 DAY = timedelta(days=1)
+GOOD_FOR_LONG = timedelta(days=60)
 CERTIFICATE_SOON, CERTIFICATE_NOW = 21 * DAY, 3 * DAY
 CLOCK_ATTENTION, CLOCK_WRONG = timedelta(seconds=30), timedelta(minutes=5)  # the door's own tolerance
 BACKUP_SOON, BACKUP_NOW = 2 * DAY, 7 * DAY
@@ -256,6 +257,25 @@ def _records(facts: Facts) -> Finding:
     )
 
 
+def _trust(facts: Facts) -> Finding:
+    """Whether somebody vouches for the founders' list, and how long its files are good."""
+    trust = facts.trust
+    if trust is None:
+        return Finding("trust list", Standing.OK, "the operator's own list (peers.json)")
+    says = f"root {trust.root}, list {trust.targets}, {trust.participants} participants"
+    if trust.stale_since is not None:
+        step = "ask a founders' node whether it runs; work goes on, changes of participants and keys wait"
+        since = f"{trust.stale_since:%Y-%m-%d %H:%M} UTC"
+        return Finding("trust list", Standing.ATTENTION, f"{says}: stale, nobody vouches for it since {since}", step)
+    left = trust.good_until - facts.now
+    if left < GOOD_FOR_LONG:
+        step = "the founders renew root and list (`cbm federation propose`), each State its record (`cbm participant rotate`)"
+        return Finding(
+            "trust list", Standing.ATTENTION, f"{says}: something of it is good for {_span(left)} only", step
+        )
+    return Finding("trust list", Standing.OK, says)
+
+
 def _unread(name: str) -> Finding:
     return Finding(name, Standing.ATTENTION, "could not be looked at", "see `database` above")
 
@@ -274,6 +294,7 @@ _CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _documents,
     _forms,
     _records,
+    _trust,
 )
 
 

@@ -53,6 +53,17 @@ class StoredFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustFacts:
+    """The founders' list that the node holds: versions, until when its files are good, and since when nobody vouches for it."""
+
+    root: int
+    targets: int
+    participants: int
+    good_until: datetime
+    stale_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that is judged. `certificate` is (until, error) of an https address; `stored` is None where it could not be read."""
 
@@ -79,3 +90,4 @@ class Facts:
     database_error: str | None
     stored: StoredFacts | None = field(default=None)
     instance: str = ""  # of the process that runs here
+    trust: TrustFacts | None = None  # where founders sign who takes part

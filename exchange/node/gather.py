@@ -7,10 +7,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from exchange.config import Settings
-from exchange.errors import ExchangeError
+from exchange.errors import ExchangeError, Misuse
 from exchange.node.checks import DAY
-from exchange.node.facts import KeyFacts, StoredFacts
-from exchange.node.founding import NODE_KEYS
+from exchange.node.facts import KeyFacts, StoredFacts, TrustFacts
+from exchange.node.founding import NODE_KEYS, read_participants
 from exchange.node.keyfile import open_key
 from exchange.store import log as logs
 from exchange.store.database import Transaction
@@ -19,6 +19,8 @@ from exchange.store.peers import PeerStatus, peer_statuses
 from exchange.store.restored import restored
 from exchange.store.schema import NEWEST, version
 from exchange.store.snapshot import snapshot
+from exchange.store.trust import held_since
+from exchange.trust.choice import pin
 from exchange.trust.participants import ParticipantRecord
 
 OVERDUE_AFTER: timedelta = DAY
@@ -44,12 +46,31 @@ def key_facts(settings: Settings, record: ParticipantRecord | None) -> Iterator[
             yield KeyFacts(name, str(error), lost if not (settings.keys / name).exists() else error.next_step)
             continue
         if key.public.raw not in known:
-            step = f"{settings.peers} and {settings.keys} belong to different nodes: bring back what was changed"
+            whose = settings.peers if settings.root is None else "the founders' list"
+            step = f"{whose} and {settings.keys} belong to different nodes: bring back what was changed"
             yield KeyFacts(name, f"the record of {settings.participant} does not name it", step)
         else:
             yield KeyFacts(name, None, None)
     if settings.keys.is_dir() and stat.S_IMODE(settings.keys.stat().st_mode) & 0o077:
         yield KeyFacts("keys", "others on this machine may look into the folder", f"`chmod 700 {settings.keys}`")
+
+
+def trust_facts(settings: Settings, now: datetime) -> tuple[TrustFacts | None, dict[str, ParticipantRecord]]:
+    """The founders' list as this node holds it, and its records; None where it was never there. Raises NotFound, Unavailable, Misuse."""
+    if settings.root is None:
+        return None, dict(read_participants(settings.peers).records)
+    try:
+        pinned = pin(settings.root.read_bytes())
+    except OSError as error:
+        raise Misuse(f"cannot read the founders' root {settings.root}: {error.strerror}") from None
+    with snapshot(settings.database_url) as tx:
+        held = held_since(tx, pinned) if version(tx) == NEWEST else pinned
+    if held.targets is None:
+        return None, {}
+    good = min(file.expires for file in (held.root, held.targets, *held.files.values()))
+    ends = [word.fresh_until for word in held.words.values()]
+    stale = held.stale_since or (max(ends) if ends and max(ends) <= now else None)
+    return TrustFacts(held.root.version, held.targets.version, len(held.records), good, stale), dict(held.records)
 
 
 def database_facts(settings: Settings, now: datetime) -> tuple[str, StoredFacts | None, dict[str, PeerStatus]]:

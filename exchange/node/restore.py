@@ -8,6 +8,7 @@ does the node's folder get its name.
 
 import re
 import shutil
+import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from exchange.store.backup import filling_in
 from exchange.store.database import Transaction
 from exchange.store.restored import mark_restored
 
+TRUST = "trust"
 _DATABASE_LINE = re.compile(r"^[ \t]*database[ \t]*=.*\n?", re.MULTILINE)
 
 
@@ -66,7 +68,11 @@ def _lay_out(backup: Path, stage: Path, database: str | None) -> None:
         text = line + _DATABASE_LINE.sub("", text)
     write_new(stage / SETTINGS_FILE, text.encode())
     shutil.copy(backup / "peers.json", stage / "peers.json")
-    for name, place in ((FORMS, stage / FORMS), (DOCUMENTS, stage / "data" / DOCUMENTS)):
+    root = tomllib.loads(text).get("trust_root")
+    if isinstance(root, str) and (backup / root).is_file() and not Path(root).is_absolute():
+        (stage / root).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copy(backup / root, stage / root)
+    for name, place in ((FORMS, stage / FORMS), (TRUST, stage / TRUST), (DOCUMENTS, stage / "data" / DOCUMENTS)):
         if (backup / name).is_dir():
             shutil.copytree(backup / name, place)
 

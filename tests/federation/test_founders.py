@@ -17,10 +17,14 @@ from tuf.ngclient.fetcher import FetcherInterface
 from exchange.config import read_settings
 from exchange.errors import ExchangeError, Misuse
 from exchange.federation.founders import TrustList
+from exchange.node.backup import back_up
+from exchange.node.gather import trust_facts
+from exchange.node.restore import restore
 from exchange.trust.bundle import parse_bundle
-from tests import builders
+from tests import builders, engine
 from tests.founded import ROOT, WorldFounders, found_federation, hand_in, join
 from tests.founders import DAY, WEEK, sign
+from tests.postgres import fresh_database
 from tests.records import with_key
 from tests.world import World, WorldNode
 
@@ -346,3 +350,30 @@ def test_a_week_of_rounds_keeps_the_list_fresh(world: World) -> None:
     assert timedelta(days=10) > WEEK > DAY
     assert parse_bundle(world["XR"].get("/trust/bundle").content)
     assert builders.FEDERATION == "test.example"
+
+
+def test_a_backup_brings_a_node_back_with_its_founders(world: World, tmp_path: Path) -> None:
+    found_federation(world)
+    world["XI"].publish()
+    world.pull()
+    settings = read_settings(world["XI"].directory)
+    back_up(settings, tmp_path / "backup", with_keys=True, now=world.now)
+    url = fresh_database() if engine.name == "postgresql" else None
+    restored = tmp_path / "restored"
+    restore(tmp_path / "backup", restored, database=url, keys=None, now=world.now)
+    before = trust(world["XI"]).now_standing
+    world["XI"].stop()
+    world["XI"].directory = restored
+    world["XI"].start()
+    assert trust(world["XI"]).now_standing.held == before.held
+
+
+def test_the_check_of_a_node_says_how_its_list_stands(world: World) -> None:
+    found_federation(world)
+    world.pull()
+    settings = read_settings(world["XI"].directory)
+    facts, records = trust_facts(settings, world.now)
+    assert facts is not None and (facts.root, facts.targets, facts.participants) == (1, 1, 3)
+    assert facts.stale_since is None and sorted(records) == ["XA", "XI", "XR"]
+    facts, _ = trust_facts(settings, world.now + WEEK + DAY)
+    assert facts is not None and facts.stale_since is not None
