@@ -261,19 +261,19 @@ def _trust(facts: Facts) -> Finding:
     """Whether somebody vouches for the founders' list, and how long its files are good."""
     trust = facts.trust
     if trust is None:
-        return Finding("trust list", Standing.OK, "the operator's own list (peers.json)")
+        return Finding("trust", Standing.OK, "the operator's own list (peers.json)")
     says = f"root {trust.root}, list {trust.targets}, {trust.participants} participants"
     if trust.stale_since is not None:
         step = "ask a founders' node whether it runs; work goes on, changes of participants and keys wait"
         since = f"{trust.stale_since:%Y-%m-%d %H:%M} UTC"
-        return Finding("trust list", Standing.ATTENTION, f"{says}: stale, nobody vouches for it since {since}", step)
+        return Finding("trust", Standing.ATTENTION, f"{says}: stale, nobody vouches for it since {since}", step)
     left = trust.good_until - facts.now
     if left < GOOD_FOR_LONG:
         step = "the founders renew root and list (`cbm federation propose`), each State its record (`cbm participant rotate`)"
         return Finding(
             "trust list", Standing.ATTENTION, f"{says}: something of it is good for {_span(left)} only", step
         )
-    return Finding("trust list", Standing.OK, says)
+    return Finding("trust", Standing.OK, says)
 
 
 def _unread(name: str) -> Finding:

@@ -18,7 +18,7 @@ from tests.world import FEDERATION
 
 CHECKS = (
     *("settings", "running", "reachable", "certificate", "clock", "disk", "backup", "keys"),
-    *("database", "version", "peers", "documents", "forms", "records"),
+    *("database", "version", "peers", "documents", "forms", "records", "trust"),
 )
 
 
