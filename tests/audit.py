@@ -23,7 +23,7 @@ from exchange.core.note import parse_vkey
 from exchange.core.statement import submission_id
 from exchange.core.tiles import tiles_of
 from exchange.errors import Malformed
-from exchange.trust.admission import Admitted, Refused, Waiting, admit
+from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
 from exchange.trust.participants import Participants
 
 
@@ -84,19 +84,24 @@ def _verdicts(
             own = None
         assert key == (None if own is None else _key(own)), f"{origin}: the key of entry {index}"
         expected: tuple[str, str | None]
+        since = None
         match admit(envelope, origin, index, participants):
             case _ if own in seen:  # whatever the door says: that may change with the records, and this must not
                 expected = ("refused", "duplicate-submission")
             case Admitted():
                 expected = ("admitted", None)
+            case Disputed(since=place):
+                expected = ("disputed", "disputed")
+                since = f"{place.index} {place.origin}"
             case Waiting():
                 expected = ("waiting", "unknown-key")
             case Refused(code=why):
                 expected = ("refused", why)
         assert (verdict, code) == expected, f"{origin}: entry {index} is {verdict} {code}, the door says {expected}"
-        query = 'SELECT id FROM submission WHERE log_id = :log AND "index" = :index'
+        query = 'SELECT id, disputed, disputed IS NOT NULL AND (current OR in_force) FROM submission WHERE log_id = :log AND "index" = :index'
         registered = _rows(db, query, log=log_id, index=index)
-        assert registered == ([(own,)] if verdict == "admitted" else []), f"{origin}: the registry row of entry {index}"
+        stays = verdict in ("admitted", "disputed")
+        assert registered == ([(own, since, False)] if stays else []), f"{origin}: the registry row of entry {index}"
         if own is not None:
             seen.add(own)
 

@@ -28,12 +28,12 @@ def alerts(request: Request, node: NodeDep, after: Number = 0, limit: Limit = 10
 def entries(
     request: Request,
     node: NodeDep,
-    verdict: Literal["refused", "waiting"],
+    verdict: Literal["refused", "waiting", "disputed"],
     origin: Word,
     start: Number = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """The entries of a log that were `refused`, or are `waiting`, each with its reason: nothing is dropped in silence."""
+    """The entries of a log that were `refused`, are `waiting`, or `disputed` by their State, each with its reason: nothing is dropped in silence."""
     with node.db.read() as tx:
         log = logs.log_of(tx, origin)
         found = registry.listed(tx, log, verdict, start=start, limit=limit)

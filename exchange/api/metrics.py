@@ -118,7 +118,7 @@ def _of_logs(figures: Iterable[LogFigures]) -> Iterator[Family]:
     verdicts: Samples = [
         ({**labels, "verdict": verdict}, getattr(figure, verdict))
         for figure, labels in named
-        for verdict in ("admitted", "refused", "waiting")
+        for verdict in ("admitted", "disputed", "refused", "waiting")
     ]
     yield Family("cbm_entries", "gauge", "Entries of a log by the verdict of the door.", verdicts)
     yield each("documents_owed", "Documents named and not held here.", {f.origin: f.owed for f in figures})

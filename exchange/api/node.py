@@ -16,6 +16,8 @@ from exchange.store import documents
 from exchange.store import log as logs
 from exchange.store.peers import PeerStatus, peer_statuses
 
+VERDICTS = ("admitted", "disputed", "refused", "waiting")
+
 router = APIRouter()
 
 
@@ -52,7 +54,7 @@ def heads(node: NodeDep) -> dict[str, Any]:
                 "origin": log.origin,
                 "size": log.size,
                 "root": format_base64(log.root),
-                **{verdict: counts.get(log.id, {}).get(verdict, 0) for verdict in ("admitted", "refused", "waiting")},
+                **{verdict: counts.get(log.id, {}).get(verdict, 0) for verdict in VERDICTS},
             }
             for log in logs.all_logs(tx)
         ]

@@ -75,6 +75,7 @@ class Head(BaseModel):
     size: Count
     root: Base64
     admitted: Count
+    disputed: Count
     refused: Count
     waiting: Count
 
@@ -99,6 +100,11 @@ class PeerAnswer(BaseModel):
 class Peers(BaseModel):
     items: list[PeerAnswer]
     next: Next
+
+
+class Place(BaseModel):
+    origin: str
+    index: Count
 
 
 class DocumentState(BaseModel):
@@ -129,6 +135,9 @@ class SubmissionAnswer(BaseModel):
     current: bool
     fits: str
     standing: Annotated[str, _one_of((RECORDED, WITNESSED))]
+    disputed: Place | None = Field(
+        description="from where on its State disputes what stands under that key, or in that log; null where it does not"
+    )
     cosignatures: str
     not_later_than: Moment | None = Field(description="as other States vouch for it; null while too few do")
     late: bool = Field(description="`issued` lies more than 8 days before `not_later_than`")
@@ -221,7 +230,7 @@ class Alerts(BaseModel):
 class EntryAnswer(BaseModel):
     index: Count
     id: Digest | None = Field(description="null where the entry is no envelope")
-    verdict: Annotated[str, _one_of(("refused", "waiting"))]
+    verdict: Annotated[str, _one_of(("refused", "waiting", "disputed"))]
     code: str
     reason: str
 

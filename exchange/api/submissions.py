@@ -54,6 +54,7 @@ def _answer(state: SubmissionState, tally: Tally) -> dict[str, Any]:
         "status": state.status,
         "current": state.current,
         "fits": state.fits,
+        "disputed": None if state.disputed is None else {"origin": state.disputed[0], "index": state.disputed[1]},
         **standing_answer(tally, state.issued),
         "documents": [
             {

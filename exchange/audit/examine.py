@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exchange.audit.documents import OVERSIZED, Offered, Row, prove, why_not_named
-from exchange.audit.judgement import ADMITTED, REFUSED, WAITING, Judge, Judged, Law
+from exchange.audit.judgement import ADMITTED, DISPUTED, REFUSED, WAITING, Judge, Judged, Law
 from exchange.audit.registry import FITS, MISFIT, NOT_HELD, NOT_KNOWN, Columns, columns_of, row_of, same_fitting
 from exchange.audit.series import (
     ANSWERS,
@@ -18,6 +18,7 @@ from exchange.audit.series import (
     CURRENT,
     DELIVERED,
     IN_FORCE,
+    MARKED,
     OPEN,
     REPEATS,
     UNSAID,
@@ -37,7 +38,7 @@ from exchange.errors import Malformed
 REPEATED = "duplicate-submission"
 COLUMNS = (
     *("id", "participant", "form", "version", "obligations", "series", "issued", "period_start", "period_end"),
-    *("return_kind", "message", "status", "directory", "fits"),
+    *("return_kind", "message", "status", "directory", "disputed", "fits"),
 )
 _REGISTERED = 5  # where the columns of the registry begin in the row of an entry
 _FLAGS = _REGISTERED + len(COLUMNS)  # and where its two flags stand: current, in force
@@ -157,7 +158,7 @@ class _Run:
             outcome.fault(index, "verdict", detail)
         if self._whole and row[2] != _key(judged.id):
             outcome.fault(index, "id", f"its payload has the id {_short(judged.id)}, and is not to be found by it")
-        if judged.verdict == ADMITTED and not repeats:
+        if judged.verdict in (ADMITTED, DISPUTED) and not repeats:
             self._admitted(row, judged, mine, right)
             return
         outcome.counts[WAITING if judged.verdict == WAITING and not repeats else REFUSED] += 1
@@ -167,7 +168,7 @@ class _Run:
             if right and (registered or mine):
                 outcome.fault(index, "registry", f"registered, or with documents, and {_said(verdict, code)}")
         if judged.id is not None:
-            bits = COUNTS if judged.verdict == ADMITTED else OPEN if judged.verdict == WAITING else 0
+            bits = OPEN if judged.verdict == WAITING else 0 if judged.verdict == REFUSED else _counts(judged)
             self._keep(judged, bits | (REPEATS | UNSAID if repeats else 0), index)
 
     def _keep(self, judged: Judged, bits: int, index: int, *more: Any) -> None:
@@ -184,13 +185,14 @@ class _Run:
         assert ident is not None and reading is not None  # noqa: S101 - what is admitted has both
         columns = self._examiner.columns(reading.shape)
         delivered, fits, body = self._delivery(index, reading, columns, mine, right)
-        self._outcome.counts[OPENED if delivered else UNDELIVERED] += 1
-        bits = COUNTS | DELIVERED if delivered else COUNTS
-        if body is not None and fits == FITS and columns.form is not None and columns.form.directory:
+        disputed = judged.verdict == DISPUTED
+        self._outcome.counts[DISPUTED if disputed else OPENED if delivered else UNDELIVERED] += 1
+        bits = _counts(judged) | DELIVERED * delivered
+        if not disputed and body is not None and fits == FITS and columns.form is not None and columns.form.directory:
             bits |= ANSWERS
         if not self._whole:
             told = view.body(body) if body is not None and bits & ANSWERS else b""
-            self._keep(judged, bits, index, fits or NOT_HELD, view.listing(ident, reading, columns, index), told)
+            self._keep(judged, bits, index, fits or NOT_HELD, view.listing(judged, reading, columns), told)
             return
         if row[_REGISTERED] is None:
             bits |= UNSAID
@@ -199,7 +201,7 @@ class _Run:
         else:
             self._outcome.sums["registered"] += 1
             # A body that is not the one committed to fits nothing; that is told of the document.
-            expected = row_of(ident, reading, columns, row[_FLAGS - 1] if fits is None else fits)
+            expected = row_of(ident, reading, columns, row[_FLAGS - 1] if fits is None else fits, judged.since)
             if row[_REGISTERED:_FLAGS] != expected:
                 self._compare(index, row[_REGISTERED:_FLAGS], expected)
             if row[_FLAGS]:
@@ -276,6 +278,10 @@ class _Run:
             return NOT_KNOWN
         errors = judge(columns.form, body)
         return FITS if not errors else f"{MISFIT}{errors[0].pointer or '/'}: {errors[0].detail}"
+
+
+def _counts(judged: Judged) -> int:
+    return COUNTS | MARKED if judged.verdict == DISPUTED else COUNTS
 
 
 def _differ(stored: bytes | None, leaves: Sequence[bytes]) -> tuple[int, str]:

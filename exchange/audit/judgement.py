@@ -17,7 +17,7 @@ from exchange.core.keys import ALGORITHM, Kind, PublicKey
 from exchange.errors import BadSignature, Malformed
 from exchange.trust.record import ParticipantKey, ParticipantRecord
 
-ADMITTED, WAITING, REFUSED = "admitted", "waiting", "refused"
+ADMITTED, DISPUTED, WAITING, REFUSED = "admitted", "disputed", "waiting", "refused"
 WAITS = "unknown-key"
 EVERY_FORM = "*"
 NEVER = -1
@@ -25,26 +25,35 @@ FOR_EVER = 1 << 63
 
 
 class Judged(NamedTuple):
-    """`code` says why not, and is None for what is admitted. `id` and `reading` are None for what has none."""
+    """`code` says why not, and is None for what is admitted. `id` and `reading` are None for what has none.
+
+    `since`: for what is disputed, the index and the log from which on, as the registry writes it.
+    """
 
     verdict: str
     code: str | None
     id: bytes | None
     reading: Reading | None
+    since: str | None = None
+
+
+End = tuple[int, int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What one key may do in one log: sign these forms at the indexes from `first` up to, and not including, `end`."""
+    """What one key may do in one log: sign these forms at the indexes from `first` on. From `end` on its State disputes it; `closed` says
+    where that is, as (ordinal, index, log)."""
 
     key: PublicKey
     officer: bool
     forms: frozenset[str]
     first: int
     end: int
+    closed: "End | None"
 
     def covers(self, form: str, index: int) -> bool:
-        if not self.first <= index < self.end:
+        if index < self.first:
             return False
         if self.officer:
             return form in self.forms or EVERY_FORM in self.forms
@@ -58,7 +67,7 @@ class Law:
     federation: str
     origin: str
     participant: str | None
-    end: int
+    end: End | None
     rights: Mapping[str, Right]
     forms: Mapping[str, int]
     erasure: int
@@ -68,26 +77,27 @@ class Law:
         for record in records.values():
             for ordinal, log in enumerate(record.logs):
                 if log.origin == origin:
-                    rights = {key.public_key.keyid: _right(key, ordinal) for key in record.keys}
+                    rights = {key.public_key.keyid: _right(key, ordinal, record) for key in record.keys}
                     known = {keyid: right for keyid, right in rights.items() if right is not None}
-                    end = FOR_EVER if log.closed is None else log.closed.size
+                    end = None if log.closed is None else (ordinal, log.closed.size, origin)
                     limits = record.thresholds
                     return cls(federation, origin, record.participant, end, known, dict(limits.forms), limits.erasure)
-        return cls(federation, origin, None, FOR_EVER, {}, {}, 1)
+        return cls(federation, origin, None, None, {}, {}, 1)
 
 
-def _right(key: ParticipantKey, ordinal: int) -> Right | None:
+def _right(key: ParticipantKey, ordinal: int, record: ParticipantRecord) -> Right | None:
     """None for a key of an algorithm that nothing here can check: what it signed waits."""
     if key.algorithm != ALGORITHM or not isinstance(key.public_key, PublicKey):
         return None
-    first, end = key.start[1], FOR_EVER
+    first, end, closed = key.start[1], FOR_EVER, None
     if key.start[0] != ordinal:
         first = 0 if key.start[0] < ordinal else FOR_EVER
     if key.before is not None and key.before[0] <= ordinal:
         end = key.before[1] if key.before[0] == ordinal else NEVER
+        closed = (*key.before, record.logs[key.before[0]].origin)
     if key.kind not in (Kind.SIGNING, Kind.NODE_SUBMISSION):
-        end = NEVER  # known, so that nothing waits for it, and good for no submission
-    return Right(key.public_key, key.kind is Kind.SIGNING, frozenset(key.may_sign), first, end)
+        first = FOR_EVER  # known, so that nothing waits for it, and good for no submission
+    return Right(key.public_key, key.kind is Kind.SIGNING, frozenset(key.may_sign), first, end, closed)
 
 
 class Ruling(NamedTuple):
@@ -123,12 +133,13 @@ class Judge:
         ruling = self._rulings.get(reading.shape) or self._rule(reading.shape)
         if ruling.refused is not None:  # 3, 4, 5
             return Judged(REFUSED, ruling.refused, ident, reading)
-        if index >= self._law.end:  # 5
-            return Judged(REFUSED, "key-not-allowed", ident, reading)
         if not ruling.public:  # 6
             return Judged(REFUSED, "audience-not-enforced", ident, reading)
-        verdict, code = self._weigh(payload, signatures, ruling, index)
-        return Judged(verdict, code, ident, reading)
+        verdict, code, ends = self._weigh(payload, signatures, ruling, index)
+        if verdict != ADMITTED or not ends:
+            return Judged(verdict, code, ident, reading)
+        _, place, log = min(ends)  # 11
+        return Judged(DISPUTED, DISPUTED, ident, reading, f"{place} {log}")
 
     def _rule(self, shape: Shape) -> Ruling:
         law, refused = self._law, None
@@ -145,25 +156,31 @@ class Judge:
         ruling = self._rulings[shape] = Ruling(refused, shape.public, form, erasure, least)
         return ruling
 
-    def _weigh(self, payload: bytes, signatures: Signatures, ruling: Ruling, index: int) -> tuple[str, str | None]:
+    def _weigh(
+        self, payload: bytes, signatures: Signatures, ruling: Ruling, index: int
+    ) -> tuple[str, str | None, list[End]]:
+        """Verdict, code, and every end of a key, or of the log, at or before this index."""
         signed: list[tuple[Right, bytes]] = []
         for keyid, signature in signatures:
             right = self._rights.get(keyid)
             if right is None:  # 7
-                return WAITING, WAITS
+                return WAITING, WAITS, []
             signed.append((right, signature))
         for right, _ in signed:  # 8
             if not right.covers(ruling.form, index) or (ruling.erasure and not right.officer):
-                return REFUSED, "key-not-allowed"
+                return REFUSED, "key-not-allowed", []
         if len(signed) < ruling.least:  # 9; an envelope has each key once
-            return REFUSED, "too-few-signatures"
+            return REFUSED, "too-few-signatures", []
         message = pae(PAYLOAD_TYPE, payload)
         try:
             for right, signature in signed:  # 10
                 right.key.verify(message, signature)
         except BadSignature:
-            return REFUSED, "bad-signature"
-        return ADMITTED, None
+            return REFUSED, "bad-signature", []
+        ends = [right.closed for right, _ in signed if right.closed is not None and index >= right.end]
+        if (end := self._law.end) is not None and index >= end[1]:
+            ends.append(end)
+        return ADMITTED, None, ends
 
 
 _HEAD = b'{"payload":"'

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from exchange.audit.documents import Row
-from exchange.audit.judgement import ADMITTED, REFUSED, WAITING
+from exchange.audit.judgement import ADMITTED, DISPUTED, REFUSED, WAITING, Judged
 from exchange.audit.registry import Columns
 from exchange.audit.shape import Reading
 from exchange.audit.sources import LogClaim
@@ -146,7 +146,7 @@ class NodeSource:
     def _entries(self, log: LogClaim, task: Task) -> Iterator[Row]:
         claims = {
             index: (verdict, code)
-            for verdict in (REFUSED, WAITING)
+            for verdict in (DISPUTED, REFUSED, WAITING)
             for index, code in self.reader.listed(verdict, log.origin, task.start, task.end)
         }
         for number in range(task.start // TILE_WIDTH, (task.end + TILE_WIDTH - 1) // TILE_WIDTH):
@@ -176,11 +176,12 @@ class NodeSource:
         except NotFound as error:
             raise Malformed(str(error)) from None
 
-    def listing(self, ident: bytes, reading: Reading, columns: Columns, index: int) -> bytes:
+    def listing(self, judged: Judged, reading: Reading, columns: Columns) -> bytes:
         """What `line_digest` gives for the line that should be listed."""
         shape = reading.shape
         participant, code, version, obligations = columns.before
         first, last, *_ = columns.behind
+        index, _, origin = (judged.since or "").partition(" ")
         return _digest(
             {
                 "participant": participant,
@@ -192,6 +193,7 @@ class NodeSource:
                 "return": shape.return_,
                 "message": shape.message,
                 "status": shape.status,
+                "disputed": None if judged.since is None else {"origin": origin, "index": int(index)},
                 "documents": [
                     {
                         "slot": slot.slot,
@@ -215,7 +217,10 @@ class NodeSource:
         self.reader.close()
 
 
-_LISTED = ("participant", "form", "form_version", "obligations", "issued", "period", "return", "message", "status")
+_LISTED = (
+    *("participant", "form", "form_version", "obligations", "issued", "period", "return", "message", "status"),
+    "disputed",
+)
 _DOCUMENT = ("slot", "media_type", "language", "audience", "commitment")
 
 

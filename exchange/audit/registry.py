@@ -46,9 +46,11 @@ def columns_of(shape: Shape, form: Form | None) -> Columns:
     )
 
 
-def row_of(ident: bytes, reading: Reading, columns: Columns, fits: str) -> tuple[object, ...]:
+def row_of(
+    ident: bytes, reading: Reading, columns: Columns, fits: str, disputed: str | None = None
+) -> tuple[object, ...]:
     """The columns of a submission, as `store.extract` reads them up to the flags, as they follow from the entry and its documents."""
-    return (ident, *columns.before, reading.series, reading.issued, *columns.behind, fits)
+    return (ident, *columns.before, reading.series, reading.issued, *columns.behind, disputed, fits)
 
 
 @lru_cache(maxsize=1024)

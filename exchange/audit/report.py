@@ -17,18 +17,19 @@
                "documents": 13,        held, and the ones committed to
                "faults": 0,
                "counts": {"opened": 10, "restricted": 0, "erased as foreseen": 0, "erased afterwards": 0,
-                          "undelivered": 1, "refused": 1, "waiting": 0, "absent": 0}}],
+                          "undelivered": 1, "disputed": 0, "refused": 1, "waiting": 0, "absent": 0}}],
      "faults": [{"participant": "XR", "log": "xr.example/log", "index": 3, "what": "entry", "detail": "..."}],
      "more_faults": 0,                 beyond the 1,000 that are listed
      "undelivered": [{"log": "xr.example/log", "index": 5, "slot": "body", "commitment": "<64 hex digits>"}],
      "notes": [], "unseen": []}        what is no fault, and what could not be looked at
 
 The counts of a log add up to what is stored of it. An entry is *opened* where every document it names is held and
-proven (or it names none), *undelivered* where one is not, and *absent* where the log should have it and it is not there to
-be read, which is a fault. `log` and `index` are null where a fault is not about one; `index` is the size of a checkpoint
-where it is about that. What a fault is about (`what`): `entry` `tile` `checkpoint` `head` of a tree; `id` `verdict` of an
-entry; `registry` `series` `fits` of its line in the registry; `slot` `document` `held` of its documents; `ahead` (listed
-before it can be checked); `contact`; `record` `log` `setting`; `stray` (a row that belongs to nothing).
+proven (or it names none), *undelivered* where one is not, *disputed* by its State (section 13), and *absent* where
+the log should have it and it is not there to be read, which is a fault. `log` and `index` are null where a fault is
+not about one; `index` is the size of a checkpoint where it is about that. What a fault is about (`what`): `entry`
+`tile` `checkpoint` `head` of a tree; `id` `verdict` of an entry; `registry` `series` `fits` of its line in the
+registry; `slot` `document` `held` of its documents; `ahead` (listed before it can be checked); `contact`; `record`
+`log` `setting`; `stray` (a row that belongs to nothing).
 """
 
 from collections.abc import Iterator
@@ -38,8 +39,8 @@ from typing import Any
 KIND = "cbm-audit/v1"
 MAX_LISTED = 1_000  # faults, and undelivered documents, that are told one by one
 CLASSES = (
-    *("opened", "restricted", "erased as foreseen", "erased afterwards", "undelivered", "refused", "waiting"),
-    "absent",
+    *("opened", "restricted", "erased as foreseen", "erased afterwards", "undelivered"),
+    *("disputed", "refused", "waiting", "absent"),
 )
 SHOWN = 20  # faults of one log that people are shown
 

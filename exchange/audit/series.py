@@ -2,7 +2,7 @@
 
     An id counts once in a log, at the first index where it stands, whatever was decided there.
     A series is one of its first entry's form: entries of another form change nothing in it.
-    Within one series and one status, in log order, only original, update, correction and withdrawal count.
+    Within one series and one status, in log order, only original, update, correction and withdrawal count, unless disputed.
     The last of them is current, unless it is a withdrawal.
     The last full return is in force; nothing to declare and a withdrawal end it, nothing new leaves it.
 
@@ -31,6 +31,7 @@ ANSWERS = 1 << 13  # its form answers contact look-ups, and its body fits
 DELIVERED = 1 << 14  # every document it names was there, and was the one committed to
 LISTED = 1 << 15  # not an entry: what a registry lists
 UNSAID = 1 << 18  # it has no flags to be right or wrong: that it is not registered was told already
+MARKED = 1 << 19  # as disputed by its State: it stays listed, and is neither current nor in force
 _FITTING = 16  # two bits: how the body fits
 
 _FACT = struct.Struct(">16s16s8sHQI8s8s")
@@ -157,7 +158,7 @@ def _stands_alone(bits: int) -> bool:
         return False
     if bits & UNSAID or not bits & COUNTS:
         return True
-    current = bool(bits & OPENS and bits & 7 in (1, 2, 3))
+    current = bool(bits & OPENS and bits & 7 in (1, 2, 3) and not bits & MARKED)
     return bool(bits & CURRENT) is current and bool(bits & IN_FORCE) is (current and bits >> 3 & 3 == _FULL)
 
 
@@ -249,7 +250,7 @@ def _state(versions: Iterable[Fact]) -> _State:
     current: dict[int, Fact | None] = {}
     in_force: dict[int, Fact | None] = {}
     for one in known:
-        if not one.message or one.form != form:
+        if not one.message or one.form != form or one.bits & MARKED:
             continue
         ends = one.message == _WITHDRAWAL
         current[one.status] = None if ends else one

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from exchange.audit.documents import Row
+from exchange.audit.judgement import Judged
 from exchange.audit.registry import Columns
 from exchange.audit.shape import Reading
 from exchange.audit.tree import Signed
@@ -127,7 +128,7 @@ class DirectorySource:
     def checkpoints(self, log: LogClaim, above: int, most: int) -> Iterator[Signed]:
         return (Signed(*row) for row in self.extract.rows("checkpoints", log.key, above, most))
 
-    def listing(self, ident: bytes, reading: Reading, columns: Columns, index: int) -> bytes:
+    def listing(self, judged: Judged, reading: Reading, columns: Columns) -> bytes:
         return b""
 
     def body(self, content: bytes) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any
 from exchange import __version__
 from exchange.audit.crew import Alone, Crew, Processes
 from exchange.audit.desk import Brief, Desk, Examine, Learn
-from exchange.audit.judgement import REFUSED, WAITING
+from exchange.audit.judgement import DISPUTED, REFUSED, WAITING
 from exchange.audit.laws import LogLaw, Subject, check_logs, law_of
 from exchange.audit.ledger import Ledger
 from exchange.audit.listing import Contacts, list_contacts, list_registry
@@ -267,7 +267,8 @@ class _Visit:
             if self._source.tile(log.key[0], level, index, log.size) != hashes:
                 ledger.fault("tile", f"tile {level}/{index} is not the one over the entries", log=number)
         counts = ledger.counts[number]
-        ours = {"admitted": counts[OPENED] + counts[UNDELIVERED], REFUSED: counts[REFUSED], WAITING: counts[WAITING]}
+        ours = {name: counts[name] for name in (DISPUTED, REFUSED, WAITING)}
+        ours["admitted"] = counts[OPENED] + counts[UNDELIVERED]
         said = {name: head.item.get(name) for name in ours}
         total = sum(value for value in said.values() if isinstance(value, int))
         if head.item.get("size") == log.size and total == log.size and said != ours and not counts[ABSENT]:

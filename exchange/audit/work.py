@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from exchange.audit.documents import Pieces, Row
+from exchange.audit.judgement import Judged
 from exchange.audit.registry import Columns
 from exchange.audit.series import Finding
 from exchange.audit.shape import Reading
@@ -80,7 +81,7 @@ class View(Protocol):
 
     whole: bool
 
-    def listing(self, ident: bytes, reading: Reading, columns: Columns, index: int) -> bytes:
+    def listing(self, judged: Judged, reading: Reading, columns: Columns) -> bytes:
         """What tells the line that should be listed for this entry from every other."""
 
     def body(self, content: bytes) -> bytes:

@@ -1,6 +1,5 @@
 """cbm key close: from here on, a key signs nothing more for the State."""
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -8,11 +7,11 @@ import typer
 from exchange.cli.options import Directory, refuse_on_list
 from exchange.cli.output import answer, say
 from exchange.config import Settings, read_settings
-from exchange.core.keys import Kind
 from exchange.errors import Misuse, NotFound
 from exchange.node.checks import officers
 from exchange.node.founding import read_participants, write_participants
-from exchange.trust.participants import ParticipantKey, ParticipantRecord, Participants, check_successor
+from exchange.trust.closing import SIGNS, closed_key
+from exchange.trust.participants import ParticipantKey, ParticipantRecord, Participants
 
 SHORTEST = 8  # hex digits of a fingerprint that may stand for all of it
 
@@ -25,6 +24,15 @@ def close(
             metavar="FINGERPRINT", help="Of the key, as `cbm federation show` lists it; its beginning will do."
         ),
     ],
+    since: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            min=0,
+            metavar="INDEX",
+            help="For a key in the wrong hands: from this entry of the log on. What it signed from there on stays and is shown as disputed.",
+        ),
+    ] = None,
 ) -> None:
     """Let a key sign nothing from the next position of the log on. What it signed before stays the State's word; it cannot be reopened."""
     settings = read_settings(directory)
@@ -35,14 +43,20 @@ def close(
         raise Misuse(f"{settings.peers} holds no record of {settings.participant}")
     key = _named(record, fingerprint)
     size = _size(settings)
-    closed = replace(key, before=max(key.start, (len(record.logs) - 1, size)))
-    shrunk = replace(record, keys=tuple(closed if known is key else known for known in record.keys))
-    check_successor(record, shrunk)
+    if since is not None and since > size:
+        raise Misuse(f"the log has {size} entries; what comes after them cannot be disputed yet, so leave --from out")
+    index = size if since is None else since
+    shrunk = closed_key(record, key.public_key.keyid, max(key.start, (len(record.logs) - 1, index)))
     write_participants(
         settings.peers,
         Participants(participants.federation, participants.live, {**participants.records, record.participant: shrunk}),
     )
-    say(f"From index {size} on, this key signs nothing more for {record.name()}; what it signed before stays.")
+    say(f"From index {index} on, this key signs nothing more for {record.name()}; what it signed before stays.")
+    if index < size:
+        say(
+            f"What it signed of the entries {index} to {size - 1} stays too, and every node shows it as disputed by {record.name()}: "
+            "it is never current, and no contact look-up answers from it."
+        )
     if not officers(shrunk, size):
         say(f"Nobody may sign now: `cbm key enrol {directory} officer.key.pub` lets another officer.")
     say(f"A running node learns it on its next round of visits, or now with `cbm pull {directory}`.")
@@ -58,7 +72,7 @@ def _named(record: ParticipantRecord, fingerprint: str) -> ParticipantKey:
         how = "no key" if not found else f"{len(found)} keys"
         raise Misuse(f"{how} in the record of {record.name()} with a fingerprint that begins with {fingerprint[:64]}")
     key = found[0]
-    if key.kind not in (Kind.SIGNING, Kind.NODE_SUBMISSION):
+    if key.kind not in SIGNS:
         raise Misuse(f"this is the {key.kind} key of the node, not one that signs submissions")
     if key.before is not None:
         raise Misuse(f"this key was closed at index {key.before[1]} already")

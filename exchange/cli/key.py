@@ -2,7 +2,6 @@
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,8 @@ from exchange.node.keyfile import is_sealed
 from exchange.node.offline import OFFLINE, FileSigner, Signer, create_offline, open_offline, read_proven, write_proven
 from exchange.node.offline import prove as make_proof
 from exchange.node.token import SCHEME, open_token
-from exchange.trust.participants import Participants, check_successor
+from exchange.trust.closing import with_key
+from exchange.trust.participants import Participants
 
 app = typer.Typer(no_args_is_help=True, help="Make an officer's key, show it, let it sign for the State.")
 
@@ -141,13 +141,13 @@ def enrol(
     if record is None:
         raise Misuse(f"{settings.peers} holds no record of {settings.participant}")
     officer = read_officer(public)
-    if record.key(officer.keyid) is not None:
+    known = record.key(officer.keyid)
+    if known is not None and known.before is None:
         raise Misuse(
             f"this key stands in the record of {record.name()} already; `cbm federation show {settings.peers}`"
         )
     key = officer_key(officer, form or ("*",), len(record.logs) - 1, _next_index(settings))
-    grown = replace(record, keys=(*record.keys, key))
-    check_successor(record, grown)
+    grown = with_key(record, key)
     write_participants(
         settings.peers,
         Participants(participants.federation, participants.live, {**participants.records, record.participant: grown}),

@@ -73,7 +73,7 @@ def _show(found: Sequence[Submission]) -> None:
             _period(item),
             item["return"],
             item["message"],
-            item["status"],
+            item["status"] if item["disputed"] is None else f"{item['status']}, disputed",
             item["standing"] + (", LATE" if item["late"] else ""),
             item["id"],
         )

@@ -37,6 +37,9 @@ def show(ident: Ident, node: NodeUrl = DEFAULT_NODE, json: Json = False) -> None
         )
         documents.append(Document(held["slot"], held["name"] or "not held here", bytes(32), content))
     state = "the current version" if found["current"] else "not the current version"
+    place = found["disputed"]
+    if place is not None:
+        state = f"DISPUTED by its State since entry {place['index']} of {place['origin']}"
     answer(in_words(statement, documents, form, names.get(statement.participant, statement.participant)))
     fits = "fits its form" if found["fits"] == FITS else found["fits"]
     answer(f"  stands      at index {found['index']}; {state}; {fits}")

@@ -39,6 +39,7 @@ class Head(TypedDict):
     size: int
     root: str
     admitted: int
+    disputed: int
     refused: int
     waiting: int
 
@@ -68,6 +69,13 @@ class DocumentState(TypedDict):
     size: int | None
 
 
+class Place(TypedDict):
+    """An index in a log."""
+
+    origin: str
+    index: int
+
+
 _Registered = TypedDict("_Registered", {"return": str})
 
 
@@ -89,6 +97,7 @@ class Submission(_Registered):
     current: bool
     fits: str
     standing: str
+    disputed: Place | None
     cosignatures: str
     not_later_than: str | None
     late: bool

@@ -160,8 +160,8 @@ def form(code: str, version: int | None) -> Ask[bytes]:
 
 
 def entries(verdict: str, origin: str, start: int) -> Ask[Page[answers.Entry]]:
-    if verdict not in ("refused", "waiting"):
-        raise Malformed(f"refused or waiting was expected, {came(verdict)} came")
+    if verdict not in ("refused", "waiting", "disputed"):
+        raise Malformed(f"refused, waiting or disputed was expected, {came(verdict)} came")
     return listed(f"/v1/entries/{verdict}", answers.Entry, {"origin": origin, "start": start})
 
 

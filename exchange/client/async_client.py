@@ -73,7 +73,7 @@ class AsyncClient(Awaiting):
         return await self.ask(asks.checkpoint(vkey))
 
     def entries(
-        self, verdict: Literal["refused", "waiting"], origin: str, start: int = 0
+        self, verdict: Literal["refused", "waiting", "disputed"], origin: str, start: int = 0
     ) -> AsyncIterator[answers.Entry]:
         return self.each(asks.entries(verdict, origin, start))
 

@@ -86,7 +86,9 @@ class Client(Blocking):
         """The head of a log that the node keeps or mirrors, signed by the key that you hold."""
         return self.ask(asks.checkpoint(vkey))
 
-    def entries(self, verdict: Literal["refused", "waiting"], origin: str, start: int = 0) -> Iterator[answers.Entry]:
+    def entries(
+        self, verdict: Literal["refused", "waiting", "disputed"], origin: str, start: int = 0
+    ) -> Iterator[answers.Entry]:
         """The entries of a log that were not admitted there, each with the reason."""
         return self.each(asks.entries(verdict, origin, start))
 

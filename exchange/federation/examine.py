@@ -13,7 +13,7 @@ from exchange.core.document import SMALL_DOCUMENT, commit
 from exchange.federation.offers import OfferedDocument, parse_offer
 from exchange.store.folder import Arrival
 from exchange.store.rows import EntryRows, rows_of
-from exchange.trust.admission import Admitted, admit
+from exchange.trust.admission import Admitted, Disputed, admit
 from exchange.trust.participants import Participants
 
 MAX_WRONG = 10_000  # lines of one answer that bring nothing: far more than an honest one holds, and read in no time
@@ -33,7 +33,7 @@ class Offers(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """What each entry becomes, and the documents of those admitted, as far as they came."""
+    """What each entry becomes, and the documents of those that stay in the registry, as far as they came."""
 
     rows: list[EntryRows]
     offers: Offers
@@ -76,9 +76,10 @@ def examine(
 ) -> Examined:
     """Judge the entries at `start`.. of a log by these records. `blocks` of the documents stream are read if any document is named."""
     verdicts = [admit(entry, origin, index, participants) for index, entry in enumerate(entries, start)]
+    stay = [verdict.admitted if isinstance(verdict, Disputed) else verdict for verdict in verdicts]
     wanted = {
         (index, ref.slot): ref.commitment
-        for index, verdict in enumerate(verdicts, start)
+        for index, verdict in enumerate(stay, start)
         if isinstance(verdict, Admitted)
         for ref in verdict.statement.documents
     }

@@ -15,6 +15,7 @@ from exchange.core.checkpoint import Checkpoint, signed_alone
 from exchange.core.merkle import Frontier, leaf_hash
 from exchange.core.note import parse_vkey
 from exchange.errors import BadProof, ExchangeError, Forked, Malformed, NotFound, Unreachable
+from exchange.federation.closings import check_closing
 from exchange.federation.collect import blocks_of, fill, received, within
 from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tree, prove_run
 from exchange.federation.examine import Examine, Examined, Offers, examine
@@ -230,5 +231,6 @@ class Puller:
             for index, (entry, decision) in enumerate(zip(run.entries, recorded, strict=True), run.start):
                 if decision.verdict == "refused":
                     report_bad_entry(tx, log, index, entry, decision, note, now)
+            check_closing(tx, logs.log_of(tx, log.origin), participants, now)
         # The commit point of a pull. A crash before it: the run is fetched again. After it: it is held, and never fetched again.
         return len(arrivals)

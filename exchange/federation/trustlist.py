@@ -11,6 +11,7 @@ from datetime import datetime
 from exchange.core.catalogue import Catalogue
 from exchange.core.note import format_vkey
 from exchange.errors import ExchangeError, RecordRefused
+from exchange.federation.closings import check_closing
 from exchange.federation.findings import report_bad_entry
 from exchange.store import intake, registry
 from exchange.store import log as logs
@@ -18,10 +19,11 @@ from exchange.store.alerts import raise_alert
 from exchange.store.database import Database, Transaction
 from exchange.store.log import LogState
 from exchange.store.participants import keep_records, newest_records
-from exchange.trust.admission import Admitted, admit
+from exchange.trust.admission import Admitted, Refused, admit
 from exchange.trust.participants import ParticipantRecord, Participants, Position, check_successor, parse_participants
 
 REJUDGE_AT_ONCE = 256  # entries read at a time
+_SAME: dict[str, type] = {"admitted": Admitted, "refused": Refused}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,11 @@ def bring_into_force(
     for code in changed:
         mine = [log for log in known if log.participant == code and log.stored]
         judge_anew(tx, mine, before.get(code), participants, code, catalogue, now)
+        for log in mine:
+            check_closing(tx, log, participants, now)
+    if registry.to_judge_again(tx):
+        for log in logs.all_logs(tx):
+            _judge_listed(tx, log, "refused", 0, participants, catalogue, now)
     return changed
 
 
@@ -116,16 +123,18 @@ def judge_anew(
     catalogue: Catalogue,
     now: datetime,
 ) -> None:
-    """Judge what the new record of `code` decides in its logs: entries that waited for a key, and those that a new end of a key or a log reaches.
+    """Judge what the new record of `code` decides in its logs: entries that waited for a key, and those that a closing of a key or a log reaches.
 
-    So the verdict on an entry depends on the records in force and not on which came first, entry or record.
+    So the verdict on an entry depends on the records in force and not on which came first, entry or record. What a closing
+    reaches stays where it stands, as disputed (DESIGN section 4, rule 8); one that reaches further back says so of more entries.
     """
     reach = _reach(before, participants.records[code])
     for log in known:
         _judge_listed(tx, log, "waiting", 0, participants, catalogue, now)
         if reach is not None and reach[0] <= log.ordinal:
             start = reach[1] if reach[0] == log.ordinal else 0
-            _judge_listed(tx, log, "admitted", start, participants, catalogue, now)
+            for verdict in ("admitted", "disputed"):
+                _judge_listed(tx, log, verdict, start, participants, catalogue, now)
 
 
 def _judge_listed(
@@ -140,10 +149,10 @@ def _judge_listed(
     while batch := registry.listed(tx, log, verdict, start=start, limit=REJUDGE_AT_ONCE):
         for entry in batch:
             decided = admit(entry.envelope, log.origin, entry.index, participants)
-            if verdict == "admitted" and isinstance(decided, Admitted):
+            if isinstance(decided, _SAME.get(verdict, ())):
                 continue
             recorded = intake.rejudge(tx, log, entry.index, decided, catalogue, now)
-            if recorded.verdict == "refused":
+            if recorded.verdict == "refused" and verdict != "refused":
                 note = log.note or b""
                 report_bad_entry(tx, log, entry.index, entry.envelope, recorded, note, now)
         start = batch[-1].index + 1

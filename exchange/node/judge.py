@@ -14,11 +14,19 @@ from exchange.core.catalogue import FITS, Catalogue
 from exchange.core.document import SMALL_DOCUMENT, Document
 from exchange.core.form import judge
 from exchange.core.statement import DocumentRef, Statement
-from exchange.errors import ClockOff, DocumentsMissing, DoesNotFit, UnknownForm, UnknownKey, WrongCommitment
+from exchange.errors import (
+    ClockOff,
+    DocumentsMissing,
+    DoesNotFit,
+    KeyNotAllowed,
+    UnknownForm,
+    UnknownKey,
+    WrongCommitment,
+)
 from exchange.node.references import Said, said
 from exchange.store.folder import Arrival
 from exchange.store.rows import EntryRows, rows_of_admitted
-from exchange.trust.admission import Admitted, Refused, Waiting, admit
+from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
 from exchange.trust.participants import Participants
 
 ISSUED_WITHIN = timedelta(days=7)
@@ -167,6 +175,8 @@ def admitted_or_raise(envelope: bytes, origin: str, index: int, participants: Pa
     match admit(envelope, origin, index, participants):
         case Admitted() as admitted:
             return admitted
+        case Disputed(detail=detail):
+            raise KeyNotAllowed(detail)
         case Refused(error=error):
             raise error
         case Waiting(keyids=keyids):

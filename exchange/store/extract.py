@@ -30,7 +30,7 @@ _QUERIES = {
     "entries": (
         'SELECT e."index", e.envelope, e.key, e.verdict, e.code,'
         " s.id, s.participant, s.form, s.version, s.obligations, s.series, s.issued, s.period_start, s.period_end,"
-        " s.return_kind, s.message, s.status, s.directory, s.fits, s.current, s.in_force"
+        " s.return_kind, s.message, s.status, s.directory, s.disputed, s.fits, s.current, s.in_force"
         ' FROM entry e LEFT JOIN submission s ON s.log_id = e.log_id AND s."index" = e."index"'
         ' WHERE e.log_id = ? AND e."index" >= ? AND e."index" < ? ORDER BY e."index"'
     ),

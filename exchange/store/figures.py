@@ -25,21 +25,22 @@ class LogFigures:
     stored: int
     refused: int
     waiting: int
+    disputed: int
     owed: int
     overdue: int
 
     @property
     def admitted(self) -> int:
-        return self.stored - self.refused - self.waiting
+        return self.stored - self.refused - self.waiting - self.disputed
 
 
 def log_figures(tx: Transaction, overdue_before: datetime) -> list[LogFigures]:
     """Every log known here, by participant and then in the order in which the participant kept them."""
     every = select(tables.LOG.c.id)
     entry, slot = tables.ENTRY.c, tables.SLOT.c
-    refused, waiting = (
+    refused, waiting, disputed = (
         _counts(tx, tables.ENTRY.c.log_id, entry.log_id.in_(every), entry.code.is_not(None), entry.verdict == verdict)
-        for verdict in ("refused", "waiting")
+        for verdict in ("refused", "waiting", "disputed")
     )
     missing = (slot.log_id.in_(every), slot.document.is_(None))
     owed = _counts(tx, slot.log_id, *missing)
@@ -54,7 +55,7 @@ def log_figures(tx: Transaction, overdue_before: datetime) -> list[LogFigures]:
             halted is not None,
             size,
             stored,
-            *(counts.get(ident, 0) for counts in (refused, waiting, owed, overdue)),
+            *(counts.get(ident, 0) for counts in (refused, waiting, disputed, owed, overdue)),
         )
         for ident, participant, origin, own, halted, size, stored in tx.execute(
             query.order_by(log.participant, log.ordinal)

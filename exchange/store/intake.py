@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, Table, delete, select, update
 
 from exchange.core.catalogue import NOT_HELD, Catalogue, judge_body
 from exchange.core.dsse import parse_envelope
@@ -19,7 +19,18 @@ from exchange.store.documents import Kept
 from exchange.store.fitting import judge_arrived
 from exchange.store.folder import Arrival
 from exchange.store.log import LogState
-from exchange.store.rows import COMMITMENT, ENTRY, SLOT, SUBMISSION, Columns, Decision, EntryRows, id_of, rows_of
+from exchange.store.rows import (
+    COMMITMENT,
+    DISPUTED,
+    ENTRY,
+    SLOT,
+    SUBMISSION,
+    Columns,
+    Decision,
+    EntryRows,
+    id_of,
+    rows_of,
+)
 from exchange.store.series import settle
 from exchange.store.shortkey import shortkey
 from exchange.trust.admission import Verdict
@@ -78,7 +89,7 @@ def enter_rows(
 def rejudge(
     tx: Transaction, log: LogState, index: int, verdict: Verdict, catalogue: Catalogue, now: datetime
 ) -> Decision:
-    """Replace the verdict of an entry that waited, or that an ending of its key or log reaches. Returns it as it was recorded."""
+    """Replace the verdict of an entry that waited, or that a closing of its key or log reaches. Returns it as it was recorded."""
     at = (tables.ENTRY.c.log_id == log.id, tables.ENTRY.c.index == index)
     entry = bytes(tx.execute(select(tables.ENTRY.c.envelope).where(*at)).scalar_one())
     row = rows_of(entry, verdict, catalogue, {})
@@ -86,8 +97,15 @@ def rejudge(
     if row.id is not None:
         decision = _once(decision, standing(tx, log, {row.id})[row.id], index)
     tx.execute(update(tables.ENTRY).where(*at).values(**decision._asdict()))
-    touched = _strike(tx, log, index)
-    if decision is row.decision and row.submission is not None:
+    stays = decision is row.decision and row.submission is not None
+    touched = _registered(tx, log, index)
+    if stays and touched and row.submission is not None:
+        # What was registered keeps its place there, its documents and its words: nothing but the mark is another.
+        mark = update(tables.SUBMISSION).where(*_at(tables.SUBMISSION, log, index))
+        tx.execute(mark.values(disputed=row.submission[DISPUTED]))
+    elif touched:
+        _strike(tx, log, index)
+    elif stays:
         _register(tx, log, [(index, entry, row)], catalogue, now, ())
     settle(tx, log.participant, touched)
     return decision
@@ -103,17 +121,22 @@ def standing(tx: Transaction, log: LogState, idents: set[bytes]) -> dict[bytes, 
     return found
 
 
-def _strike(tx: Transaction, log: LogState, index: int) -> set[bytes]:
-    """Take an entry out of the registry, if it stands there; the log keeps it, with the verdict that took it out."""
+def _at(table: Table, log: LogState, index: int) -> tuple[ColumnElement[bool], ...]:
+    return table.c.log_id == log.id, table.c.index == index
+
+
+def _registered(tx: Transaction, log: LogState, index: int) -> set[bytes]:
+    """The series of the submission that stands there in the registry; empty where none does."""
     s = tables.SUBMISSION.c
-    where = (s.log_id == log.id, s.index == index)
-    row = tx.execute(select(s.series, s.id).where(*where)).first()
-    if row is None:
-        return set()
+    row = tx.execute(select(s.series, s.id).where(*_at(tables.SUBMISSION, log, index))).first()
+    return set() if row is None else {bytes(row[0] or row[1])}
+
+
+def _strike(tx: Transaction, log: LogState, index: int) -> None:
+    """Take an entry out of the registry; the log keeps it, with the verdict that took it out."""
     fulltext.forget(tx, log.id, index)
-    tx.execute(delete(tables.SUBMISSION).where(*where))
-    tx.execute(delete(tables.SLOT).where(tables.SLOT.c.log_id == log.id, tables.SLOT.c.index == index))
-    return {bytes(row[0] or row[1])}
+    for table in (tables.SUBMISSION, tables.SLOT):
+        tx.execute(delete(table).where(*_at(table, log, index)))
 
 
 def _once(decision: Decision, first: int, index: int) -> Decision:

@@ -269,11 +269,18 @@ def receipts(tx: Transaction, log: LogState, indexes: Collection[int]) -> Iterat
         yield Receipt(index, prove_inclusion(index, size, read), bytes(note))
 
 
+def covering(tx: Transaction, log: LogState, size: int) -> bytes:
+    """The smallest checkpoint kept of at least that size; empty where none is."""
+    c = tables.CHECKPOINT.c
+    query = select(c.note).where(c.log_id == log.id, c.size >= size).order_by(c.size).limit(1)
+    return bytes(tx.execute(query).scalar() or b"")
+
+
 _COVERING = "SELECT size, note FROM checkpoint WHERE log_id = ? AND size > ? AND size <= ? ORDER BY size LIMIT 1"
 
 
 def verdicts(tx: Transaction) -> dict[int, dict[str, int]]:
-    """How many entries of each log were admitted, refused, or wait: the many are told by counting the few."""
+    """How many entries of each log were admitted, refused, are disputed, or wait: the many are told by counting the few."""
     e = tables.ENTRY.c
     counts: dict[int, dict[str, int]] = {}
     query = select(e.log_id, e.verdict, func.count()).where(e.code.is_not(None)).group_by(e.log_id, e.verdict)

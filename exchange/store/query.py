@@ -122,7 +122,7 @@ def _page(query: Select[Any], before: int | None, limit: int) -> Select[Any]:
 
 _ROWS = (
     'SELECT s.seq, s.id, s.participant, l.origin, s."index", s.form, s.version, s.obligations, s.series, s.issued, s.period_start,'
-    " s.period_end, s.return_kind, s.message, s.status, s.current, s.in_force, s.fits"
+    " s.period_end, s.return_kind, s.message, s.status, s.current, s.in_force, s.fits, s.disputed"
     " FROM submission s JOIN log l ON l.id = s.log_id WHERE s.seq"
 )
 _SLOTS = (
@@ -177,6 +177,7 @@ def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
         current,
         force,
         fits,
+        disputed,
     ) = row
     return SubmissionState(
         seq=seq,
@@ -196,5 +197,11 @@ def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
         current=bool(current),
         in_force=bool(force),
         fits=fits,
+        disputed=None if disputed is None else _place(disputed),
         documents=tuple(slots),
     )
+
+
+def _place(disputed: str) -> tuple[str, int]:
+    index, _, origin = disputed.partition(" ")
+    return origin, int(index)

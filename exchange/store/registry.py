@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select
 
 from exchange.core.dsse import parse_envelope
 from exchange.core.statement import submission_id
@@ -32,7 +32,10 @@ class SlotState:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionState:
-    """A submission as the registry knows it; `seq` is this node's own order of arrival, for paging."""
+    """A submission as the registry knows it; `seq` is this node's own order of arrival, for paging.
+
+    `disputed`: the place, (origin, index), from which on its State disputes what stands under that key or in that log.
+    """
 
     seq: int
     id: str
@@ -51,6 +54,7 @@ class SubmissionState:
     current: bool
     in_force: bool
     fits: str
+    disputed: tuple[str, int] | None
     documents: tuple[SlotState, ...]
 
 
@@ -113,7 +117,7 @@ def digest_of(ident: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An entry that is not (yet) in the registry, with the reason."""
+    """An entry that does not count, or not yet, with the reason."""
 
     index: int
     id: str | None
@@ -124,7 +128,7 @@ class Listed:
 
 
 def listed(tx: Transaction, log: LogState, verdict: str, *, start: int = 0, limit: int = 100) -> list[Listed]:
-    """Entries of that verdict (refused | waiting) from index `start` on."""
+    """Entries of that verdict (refused | waiting | disputed) from index `start` on."""
     e = tables.ENTRY.c
     where = [e.log_id == log.id, e.verdict == verdict, e.index >= start]
     if verdict != "admitted":
@@ -132,6 +136,12 @@ def listed(tx: Transaction, log: LogState, verdict: str, *, start: int = 0, limi
     query = select(e.index, e.verdict, e.code, e.reason, e.envelope).where(*where)
     rows = tx.execute(query.order_by(e.index).limit(limit))
     return [Listed(row[0], _payload_id(bytes(row[4])), *row[1:4], bytes(row[4])) for row in rows]
+
+
+def to_judge_again(tx: Transaction) -> bool:
+    """Whether a program before this one refused what may be disputed instead (migration 0006); asked once, it is done with."""
+    setting = tables.SETTING.c.name == "judge again"
+    return tx.execute(delete(tables.SETTING).where(setting)).rowcount > 0
 
 
 def _payload_id(envelope: bytes) -> str | None:

@@ -12,7 +12,7 @@ from exchange.core.span import first_day, last_day
 from exchange.core.statement import submission_id
 from exchange.errors import Malformed
 from exchange.store.shortkey import shortkey
-from exchange.trust.admission import Admitted, Refused, Verdict, Waiting
+from exchange.trust.admission import Admitted, Disputed, Refused, Verdict, Waiting
 
 Columns = tuple[object, ...]
 
@@ -23,7 +23,8 @@ SLOT = (
 )
 SUBMISSION = (
     *("log_id", "index", "id", "participant", "form", "version", "obligations", "series", "issued"),
-    *("period_start", "period_end", "return_kind", "message", "status", "current", "in_force", "directory", "fits"),
+    *("period_start", "period_end", "return_kind", "message", "status", "current", "in_force", "directory"),
+    *("disputed", "fits"),
 )
 
 
@@ -38,7 +39,7 @@ class Decision(NamedTuple):
 class EntryRows(NamedTuple):
     """id          of the statement; None where it could not be told
     series      that it continues; None where it begins one, or was not admitted
-    submission  columns of SUBMISSION behind the index, without `fits`; None unless admitted
+    submission  columns of SUBMISSION behind the index, without `fits`; None unless admitted, or disputed
     fits        the verdict on its body, with the documents that came along
     slots       columns of SLOT from `slot` to `audience`, of each document
     """
@@ -53,6 +54,8 @@ class EntryRows(NamedTuple):
 
 COMMITMENT = 2
 """Where in the columns of a slot its commitment stands."""
+DISPUTED = -1
+"""Where in the columns of a submission, without `fits`, it stands since when it is disputed: `INDEX ORIGIN`."""
 
 
 def rows_of(entry: bytes, verdict: Verdict, catalogue: Catalogue, bodies: Mapping[str, bytes | None]) -> EntryRows:
@@ -60,6 +63,12 @@ def rows_of(entry: bytes, verdict: Verdict, catalogue: Catalogue, bodies: Mappin
     match verdict:
         case Admitted():
             return rows_of_admitted(verdict, catalogue, judge_body(catalogue, verdict.statement, bodies))
+        case Disputed(admitted=admitted, since=since, detail=detail):
+            rows = rows_of_admitted(admitted, catalogue, judge_body(catalogue, admitted.statement, bodies))
+            disputed = f"{since.index} {since.origin}"
+            return rows._replace(
+                decision=Decision("disputed", "disputed", detail), submission=_disputed(rows.submission, disputed)
+            )
         case Waiting(keyids=keyids, id=ident):
             reason = "signed by keys not known yet: " + ", ".join(keyids)
             return EntryRows(Decision("waiting", "unknown-key", reason), bytes.fromhex(ident), None, None, "", ())
@@ -76,6 +85,14 @@ def id_of(entry: bytes) -> bytes | None:
 
 
 _ADMITTED = Decision("admitted", None, None)
+_FLAGS = slice(-4, -2)  # current, in force
+
+
+def _disputed(submission: Columns | None, since: str) -> Columns:
+    """Neither current nor in force, whatever it is by itself."""
+    columns = list(submission or ())
+    columns[_FLAGS], columns[DISPUTED] = (False, False), since
+    return tuple(columns)
 
 
 def rows_of_admitted(admitted: Admitted, catalogue: Catalogue, fits: str) -> EntryRows:
@@ -103,6 +120,7 @@ def rows_of_admitted(admitted: Admitted, catalogue: Catalogue, fits: str) -> Ent
         alone,
         alone and statement.return_ == "full",
         bool(form and form.directory),
+        None,
     )
     slots = []
     for ordinal, ref in enumerate(statement.documents):

@@ -2,7 +2,7 @@
 
 *Current* is the last entry of a series within one status, unless that entry is a withdrawal: nothing comes back to life by itself.
 *In force* is the last full return before it, which a "nothing new" confirms. A series is one of its first entry's
-form: who may sign one form only must not replace or withdraw another.
+form: who may sign one form only must not replace or withdraw another. What its State disputes changes nothing in it.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ SERIES_MESSAGES = ("original", "update", "correction", "withdrawal")
 
 _COLUMNS = (
     *("participant", "status", "log_id", "index", "seq", "form"),
-    *("message", "return_kind", "current", "in_force"),
+    *("message", "return_kind", "current", "in_force", "disputed"),
 )
 
 
@@ -34,6 +34,7 @@ class _Version(NamedTuple):
     return_kind: str
     current: bool
     in_force: bool
+    disputed: str | None
 
 
 def settle(tx: Transaction, participant: str, series: Iterable[bytes]) -> None:
@@ -54,7 +55,8 @@ def settle(tx: Transaction, participant: str, series: Iterable[bytes]) -> None:
             versions[bytes(key), status].append(_Version(ordinals[log_id], *rest))
     changes: dict[tuple[bool, bool], list[int]] = defaultdict(list)
     for (key, _), entries in versions.items():
-        current, in_force = _judge([entry for entry in sorted(entries) if entry.form == forms.get(key)])
+        count = [entry for entry in entries if entry.form == forms.get(key) and entry.disputed is None]
+        current, in_force = _judge(sorted(count))
         for entry in entries:
             now = (entry.seq == current, entry.seq == in_force)
             if (entry.current, entry.in_force) != now:

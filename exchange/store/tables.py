@@ -98,7 +98,7 @@ class Refusal(SQLModel, table=True):
 
 
 class Entry(SQLModel, table=True):
-    """A log entry and the verdict of the one door: admitted, waiting or refused, with the reason.
+    """A log entry and the verdict of the one door: admitted, disputed, waiting or refused, with the reason.
 
     `key` is the shortkey of its id; None where the entry is none whose id could be told.
     """
@@ -128,7 +128,7 @@ class Tile(SQLModel, table=True):
 
 
 class Submission(SQLModel, table=True):
-    """The registry: admitted entries only. `seq` is the order in which this node came to know them.
+    """The registry: admitted entries, and those that were and that their State disputes. `seq` is the order in which this node came to know them.
 
     `series` is None in the first of a series, which is found by its own id (`Entry.key`).
     """
@@ -153,6 +153,7 @@ class Submission(SQLModel, table=True):
     in_force: bool = False
     directory: bool = False
     fits: str
+    disputed: str | None = None
     __table_args__ = (
         UniqueConstraint("log_id", "index"),
         # Newest first; what else is asked of a submission and never changes stands in the index and is looked at there.

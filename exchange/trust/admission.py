@@ -5,12 +5,17 @@ participants' records, and at nothing else (no clock, no document, no form file)
 answer at any later time. Nothing outside this module makes an `Admitted`: whoever is handed one knows that the checks
 were made.
 
+A closing never makes an entry vanish: where a key, or the log, was closed before an entry that is otherwise right, whether
+it stood there already or came later, the entry is disputed. Nothing that a record says can refuse it: who could state up to
+where a dispute goes, and refuse what is beyond, could set that place back over old entries and erase them.
+
 Specification: DESIGN.md section 4 (rules 1, 4, 6, 8), section 2 (Envelope, Statement). Whether a document fits its
 form, and what a node asks of its own officers besides (clock, duplicates, series), are other questions, answered
 elsewhere.
 
     match admit(entry, "cbm.example.at/log", 17, participants):
         case Admitted(id=submission, until=until): ...  # holds for indexes 17 up to `until`, with these records
+        case Disputed(admitted=admitted, since=since): ...  # stays, shown as disputed from there on; answers nothing
         case Waiting(keyids=keyids): ...                # ask again with the next record of that participant
         case Refused(code=code, detail=detail): ...     # stays in the mirror, listed with the reason
 """
@@ -31,6 +36,7 @@ from exchange.errors import (
     WrongParticipant,
 )
 from exchange.trust.participants import ParticipantKey, ParticipantLog, ParticipantRecord, Participants, Position
+from exchange.trust.record import show
 
 ERASURE = "erasure"
 
@@ -59,6 +65,29 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An index in a log, the log by its name."""
+
+    origin: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"entry {self.index} of {self.origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """Right in every other respect, and at or beyond the place where its State closed a key of it, or the log: `since`, the first of these.
+
+    It stays in the registry and is shown as what it is; it is never current and answers no look-up.
+    """
+
+    admitted: Admitted
+    since: Place
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Signed by keys that the record does not hold yet; to be judged again with each new record."""
 
@@ -75,7 +104,7 @@ class Refused:
     error: ExchangeError = field(compare=False, repr=False)
 
 
-Verdict = Admitted | Waiting | Refused
+Verdict = Admitted | Disputed | Waiting | Refused
 
 
 def admit(entry: bytes, origin: str, index: int, participants: Participants) -> Verdict:
@@ -85,12 +114,13 @@ def admit(entry: bytes, origin: str, index: int, participants: Participants) -> 
     2. So is the statement.
     3. It is meant for this federation,
     4. and for this log: an entry copied from another log or federation is nobody's word here.
-    5. The statement's participant owns this log, and the log was not closed before this index.
+    5. The statement's participant owns this log.
     6. Statement and documents are public, at once: the only audience that this version keeps.
     7. The record holds every key; else the entry waits, since a record still on its way may hold the missing ones.
-    8. The record lets every key sign this form at this position.
+    8. The record lets every key sign this form at this position, unless it ended before.
     9. They are as many as the threshold asks: the form's, or the one for erasures.
     10. Every signature verifies.
+    11. No key, and not the log, was closed at or before this position: else the entry is disputed.
 
     Steps 1 to 6 do not depend on keys, and no later record can mend them, so they refuse even where step 7 would wait.
     """
@@ -101,7 +131,7 @@ def admit(entry: bytes, origin: str, index: int, participants: Participants) -> 
         return Refused(error.code, str(error), error.with_traceback(None))
 
 
-def _judge(entry: bytes, origin: str, index: int, participants: Participants) -> Admitted | Waiting:
+def _judge(entry: bytes, origin: str, index: int, participants: Participants) -> Admitted | Disputed | Waiting:
     envelope = parse_envelope(entry)  # 1
     statement = parse_statement(envelope.payload)  # 2
     if statement.federation != participants.federation:  # 3
@@ -112,9 +142,6 @@ def _judge(entry: bytes, origin: str, index: int, participants: Participants) ->
     if statement.origin != origin:  # 4
         raise WrongOrigin(f"expected a statement for {origin}, got one for {statement.origin}", pointer="/origin")
     record, ordinal = _owner(statement, origin, participants)  # 5
-    log = record.logs[ordinal]
-    if log.closed is not None and index >= log.closed.size:
-        raise KeyNotAllowed(f"{origin} was closed at size {log.closed.size}; no key counts at index {index}")
     _check_audience(statement)  # 6
 
     submission = submission_id(envelope.payload)
@@ -140,7 +167,9 @@ def _judge(entry: bytes, origin: str, index: int, participants: Participants) ->
         what = "an erasure" if erasure else statement.form.code
         raise TooFewSignatures(f"{what} of {record.participant} needs {needed} keys, got {len(public)}")
     verify_envelope(envelope, public)  # 10, the costly step last
-    return Admitted(submission, statement, entry, origin, index, _until(signers, log, ordinal), _DOOR)
+    until = _until(signers, record.logs[ordinal], ordinal)
+    admitted = Admitted(submission, statement, entry, origin, index, until, _DOOR)
+    return _dispute(admitted, signers, record, (ordinal, index)) or admitted  # 11
 
 
 def _owner(statement: Statement, origin: str, participants: Participants) -> tuple[ParticipantRecord, int]:
@@ -171,12 +200,30 @@ def _check_audience(statement: Statement) -> None:
 
 def _check_key(key: ParticipantKey, statement: Statement, record: ParticipantRecord, position: Position) -> None:
     """One key that does not count refuses the whole entry, however many others would do."""
-    reason = key.why_not(statement.form.code, position)
+    reason = key.why_never(statement.form.code, position)
     # An erasure is an act of officers: a stolen node must not count towards it under a platform form.
     if reason is None and statement.message == ERASURE and key.kind is not Kind.SIGNING:
         reason = f"it is a {key.kind} key, and officers erase"
     if reason is not None:
         raise KeyNotAllowed(f"key {key.public_key.keyid} of {record.participant}: {reason}")
+
+
+def _dispute(
+    admitted: Admitted, keys: list[ParticipantKey], record: ParticipantRecord, position: Position
+) -> Disputed | None:
+    ended = [
+        (key.before, f"key {key.public_key.keyid} of {record.participant} counts before position {show(key.before)}")
+        for key in keys
+        if key.before is not None and position >= key.before
+    ]
+    end = record.logs[position[0]].closed
+    if end is not None and position[1] >= end.size:
+        ended.append(((position[0], end.size), f"{admitted.origin} was closed at size {end.size}"))
+    if not ended:
+        return None
+    since, why = min(ended)
+    place = Place(record.logs[since[0]].origin, since[1])
+    return Disputed(admitted, place, f"disputed by {record.participant} since {place}: {why}, this is {show(position)}")
 
 
 def _until(keys: list[ParticipantKey], log: ParticipantLog, ordinal: int) -> int | None:

@@ -52,12 +52,17 @@ class ParticipantKey:
 
     def why_not(self, form_code: str, position: Position) -> str | None:
         """None where this key may sign that form at that position, else the reason in words."""
+        reason = self.why_never(form_code, position)
+        if reason is None and self.before is not None and position >= self.before:
+            reason = f"it counts before position {show(self.before)}, this is {show(position)}"
+        return reason
+
+    def why_never(self, form_code: str, position: Position) -> str | None:
+        """The same, but for where its State ended it: that makes an entry disputed, and it stays (DESIGN rule 8)."""
         if self.kind not in (Kind.SIGNING, Kind.NODE_SUBMISSION):
             return f"it is a {self.kind} key, which signs no submissions"
         if position < self.start:
             return f"it counts from position {show(self.start)}, this is {show(position)}"
-        if self.before is not None and position >= self.before:
-            return f"it counts before position {show(self.before)}, this is {show(position)}"
         # A node's online key is the easiest to steal: no wildcard and no State's return, whatever its record says.
         online = self.kind is Kind.NODE_SUBMISSION
         if online and not form_code.startswith(PLATFORM_FORMS):
@@ -69,7 +74,7 @@ class ParticipantKey:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Where a log ended: what stands in it at or beyond `size` is not the participant's word."""
+    """Where a log ended: what stands in it at or beyond `size` is disputed by its participant."""
 
     size: int
     root: bytes

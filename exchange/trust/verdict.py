@@ -17,8 +17,8 @@ from exchange.core.note import parse_note, parse_vkey
 from exchange.core.pack import Pack
 from exchange.core.receipt import Receipt, parse_receipt, verify_receipt
 from exchange.core.statement import Statement, parse_statement, submission_id
-from exchange.errors import BadProof, ExchangeError, Malformed, RecordRefused, UnknownKey
-from exchange.trust.admission import Admitted, Refused, Waiting, admit
+from exchange.errors import BadProof, ExchangeError, KeyNotAllowed, Malformed, RecordRefused, UnknownKey
+from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
 from exchange.trust.participants import ParticipantRecord, Participants, check_successor, parse_participants
 from exchange.trust.quorum import Cosigned, verify_quorum
 from exchange.trust.witnessed import in_words, is_of_a_roster, lateness, read_policy, unvouched
@@ -173,6 +173,8 @@ def _admitted(pack: Pack, statement: Statement, receipt: Receipt, participants: 
     match admit(pack.envelope, statement.origin, receipt.index, participants):
         case Admitted() as admitted:
             return admitted
+        case Disputed(detail=detail):
+            raise KeyNotAllowed(detail)  # it was logged, and its State says that this is not its word
         case Refused(error=error):
             raise error
         case Waiting(keyids=keyids):

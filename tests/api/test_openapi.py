@@ -85,7 +85,7 @@ def paths_of(promised: Promised, path: str) -> list[str]:
         "code": ["POC-02"],
         "participant": ["XR"],
         "commitment": commitments,
-        "verdict": ["refused", "waiting"],
+        "verdict": ["refused", "waiting", "disputed"],
     }
     found = [path]
     for name, each in values.items():

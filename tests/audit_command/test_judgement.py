@@ -18,7 +18,7 @@ from exchange.core.keys import Kind, PrivateKey
 from exchange.core.merkle import EMPTY_ROOT
 from exchange.core.statement import FormRef, Reference, format_statement, parse_statement, submission_id
 from exchange.errors import ExchangeError, Malformed
-from exchange.trust.admission import Admitted, Refused, Waiting, admit
+from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
 from exchange.trust.participants import Closed, ParticipantKey, ParticipantRecord, Participants, UnreadKey
 from tests.builders import FEDERATION, FORM, key, origin_of, participant_key, participants, record, signed, statement
 
@@ -45,6 +45,9 @@ def same(entry: bytes, index: int, judge: Judge, known: Participants, origin: st
             assert (mine.reading.series and mine.reading.series.hex()) == stated.series
             assert [one.hex() for one in mine.reading.commitments] == [one.commitment for one in stated.documents]
             assert [one.slot for one in shape.slots] == [one.slot for one in stated.documents]
+        case Disputed(admitted=inside, since=since):
+            assert mine[:2] == ("disputed", "disputed")
+            assert (mine.since, mine.id and mine.id.hex()) == (f"{since.index} {since.origin}", inside.id)
         case Waiting(id=ident):
             assert mine[:2] == ("waiting", "unknown-key")
             assert mine.id is not None and mine.id.hex() == ident
@@ -272,4 +275,4 @@ def test_a_key_of_a_successor_log_is_judged_by_its_position() -> None:
     judge = judge_of(known, "at.test.example/second")
     entry = signed(statement("AT", origin="at.test.example/second"))
     codes = [same(entry, index, judge, known, "at.test.example/second").code for index in range(5)]
-    assert codes == [None, None, None, "key-not-allowed", "key-not-allowed"]
+    assert codes == [None, None, None, "disputed", "disputed"]

@@ -70,10 +70,12 @@ def assert_agreed(world: World) -> None:
         listed = [
             node.get(f"/v1/entries/{verdict}?origin={each.origin}").json()
             for each in world.nodes.values()
-            for verdict in ("refused", "waiting")
+            for verdict in ("refused", "waiting", "disputed")
         ]
         submissions: list[dict[str, Any]] = node.get("/v1/submissions?limit=100").json()["items"]
-        registry = sorted((each["origin"], each["index"], each["id"], each["current"]) for each in submissions)
+        registry = sorted(
+            (each["origin"], each["index"], each["id"], each["current"], str(each["disputed"])) for each in submissions
+        )
         answers.append((node.heads(), listed, registry))
     assert answers[0] == answers[1] == answers[2]
 
@@ -128,7 +130,7 @@ def test_the_order_in_which_records_and_entries_came_decides_nothing(steps: list
         world.pull()
         assert_agreed(world)
         head = world["XI"].heads()[2]
-        assert (head["admitted"], head["refused"], head["waiting"]) == (4, 4, 1)
+        assert (head["admitted"], head["disputed"], head["refused"], head["waiting"]) == (4, 2, 2, 1)
 
 
 def test_mirrors_that_learned_from_different_visits_agree(tmp_path: Path) -> None:

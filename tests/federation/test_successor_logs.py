@@ -13,6 +13,7 @@ from exchange.errors import Misuse
 from exchange.federation.rounds import mirror_of
 from exchange.node.keyfile import create_key
 from exchange.trust.participants import Closed
+from tests.audited import audited, audited_from_outside
 from tests.builders import participant_log
 from tests.databases import give_database
 from tests.faults import answering, asked_of, forked, only
@@ -80,6 +81,8 @@ def test_both_logs_are_mirrored_by_those_who_knew_the_first_and_those_who_did_no
             assert contact["institution"] == {"en": "As it is now"}
             assert node.get(f"/v1/submissions/{first.id}/pack").status_code == 200
             assert node.alerts() == []
+            for report in (audited(node), audited_from_outside(node)):
+                assert report.holds, report.faults
         for path in ("checkpoint", "tile/0/000.p/2", "tile/entries/000.p/2"):
             assert xi.get(f"{mirror_of(old)}/{path}").content == xa.get(f"{mirror_of(old)}/{path}").content, path
         assert xi.get("/mirror/XR/checkpoint").content == xr.get("/log/checkpoint").content, (

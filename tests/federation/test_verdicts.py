@@ -220,17 +220,20 @@ def test_an_end_that_reaches_back_decides_the_same_whoever_learns_of_it_first(tm
             )
             record = replace(record, keys=keys)
         else:
-            root = parse_base64(xr.get("/log/checkpoint").text.split("\n")[2])
+            root = parse_base64(made[1].receipt.decode().split("\n\n")[1].split("\n")[2])
             record = replace(record, logs=(replace(record.logs[0], closed=Closed(2, root)),))
         world.participants = with_record(world.participants, record)
         in_force(world, world.participants)
         world.pull()
         assert xa.heads() == xi.heads() == xr.heads()
-        for node in (xa, xi):
-            assert [entry["code"] for entry in listed(node, "refused", xr)] == ["key-not-allowed"] * 2
-            assert [node.get(f"/v1/submissions/{each.id}").status_code for each in made] == [200, 200, 404, 404]
+        since = {"origin": xr.origin, "index": 2}
+        for node in (xr, xa, xi):
+            assert [entry["index"] for entry in listed(node, "disputed", xr)] == [2, 3]
+            answers = [node.get(f"/v1/submissions/{each.id}").json() for each in made]
+            assert [answer["disputed"] for answer in answers] == [None, None, since, since]
+            assert [answer["current"] for answer in answers] == [True, True, False, False]
             assert len(node.get("/v1/contacts?participant=XR").json()["items"]) == 2
-            assert [alert["evidence"]["index"] for alert in node.alerts()] == [2, 3]
+            assert listed(node, "refused", xr) == node.alerts() == []
 
 
 def test_a_series_falls_back_to_what_stood_before_an_entry_that_an_end_reaches(tmp_path: Path) -> None:

@@ -31,10 +31,29 @@ def test_a_closed_key_signs_nothing_more_and_what_it_signed_stays(tmp_path: Path
         world.write_records(closed)
         world.pull()
         with pytest.raises(KeyNotAllowed, match="counts before position 0:2"):
-            node.publish()
+            node.publish(institution={"en": "After the end"})
         with node.client() as client:
             assert {one["id"] for one in client.submissions()} == {one.id for one in before}
         assert node.heads() == world["XA"].heads()
+
+
+def test_a_stolen_key_is_closed_from_where_the_thief_began(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with World(tmp_path, "XR", "XA") as world:
+        node = world["XR"]
+        made = [node.publish(institution={"en": f"Team {number}"}) for number in range(3)]
+        world.pull()
+        with pytest.raises(Misuse, match="cannot be disputed yet"):
+            close(node.directory, node.officer.public.keyid, since=4)
+        close(node.directory, node.officer.public.keyid, since=1)
+        assert "the entries 1 to 2 stays too" in capsys.readouterr().err
+        world.participants = read_participants(node.directory / "peers.json")
+        world.write_records(world.participants)
+        world.pull()
+        for each in world.nodes.values():
+            with each.client() as client:
+                shown = {one["id"]: one["disputed"] for one in client.submissions()}
+                assert [shown[one.id] for one in made] == [None, *[{"origin": node.origin, "index": 1}] * 2]
+                assert [one["index"] for one in client.entries("disputed", node.origin)] == [1, 2]
 
 
 def test_another_officer_goes_on(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_labels_are_the_codes_and_origins_of_the_records_and_words_of_ours(tmp_p
             f'origin="{world["XR"].origin}"',
             f'origin="{world["XA"].origin}"',
         }
-        known |= {f'verdict="{verdict}"' for verdict in ("admitted", "refused", "waiting")}
+        known |= {f'verdict="{verdict}"' for verdict in ("admitted", "disputed", "refused", "waiting")}
         samples = scraped(world["XR"])
         labels = {
             label for name, values in samples.items() if name != "cbm_build_info" for found in values for label in found

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange.core.dsse import MAX_ENVELOPE, PAYLOAD_TYPE, Signature, parse_envelope, sign_payload
+from exchange.core.dsse import MAX_ENVELOPE, PAYLOAD_TYPE, Signature, format_envelope, parse_envelope, sign_payload
 from exchange.core.jsontext import canonical_json
 from exchange.core.keys import RECORD_KINDS, Kind, PrivateKey
 from exchange.core.merkle import leaf_hash
@@ -23,7 +23,7 @@ from exchange.core.statement import (
     submission_id,
 )
 from exchange.core.vocabulary import AUDIENCES, MESSAGES, MESSAGES_WITH_CONTENT
-from exchange.trust.admission import Admitted, Refused, Verdict, Waiting, admit
+from exchange.trust.admission import Admitted, Disputed, Place, Refused, Verdict, Waiting, admit
 from exchange.trust.participants import (
     Closed,
     ParticipantKey,
@@ -67,6 +67,12 @@ def refusal(entry: bytes, *, index: int = 0, origin: str = ORIGIN, known: Partic
     assert verdict.code == verdict.error.code
     assert verdict.detail == str(verdict.error) != ""
     return verdict.code
+
+
+def disputed(entry: bytes, *, index: int, known: Participants) -> Place:
+    verdict = judge(entry, index=index, known=known)
+    assert isinstance(verdict, Disputed), verdict
+    return verdict.since
 
 
 def admitted(entry: bytes, *, index: int = 0, origin: str = ORIGIN, known: Participants = KNOWN) -> Admitted:
@@ -293,9 +299,9 @@ def test_a_closed_log_ends_exactly_at_its_size() -> None:
         False
     ] * 3
     assert admitted(entry, index=0, known=known).until == 5
-    assert refusal(entry, index=5, known=known) == "key-not-allowed"
-    # No later record can reopen the log: such an entry does not wait either.
-    assert refusal(signed(statement(), STRANGER), index=5, known=known) == "key-not-allowed"
+    assert disputed(entry, index=5, known=known) == Place(ORIGIN, 5) == disputed(entry, index=7, known=known)
+    # A record still on its way may hold that key: then the entry is disputed like the others, whichever came first.
+    assert isinstance(judge(signed(statement(), STRANGER), index=5, known=known), Waiting)
 
 
 # 7: waiting
@@ -366,7 +372,11 @@ def test_a_key_counts_at_exactly_the_positions_of_its_range() -> None:
                 verdict = judge(entries[place[0]], index=place[1], origin=logs[place[0]].origin, known=known)
                 inside = start <= place and (before is None or place < before)
                 assert isinstance(verdict, Admitted) is inside, (start, before, place)
-                assert inside or (isinstance(verdict, Refused) and verdict.code == "key-not-allowed")
+                if place < start:
+                    assert isinstance(verdict, Refused) and verdict.code == "key-not-allowed"
+                elif not inside:
+                    assert before is not None
+                    assert isinstance(verdict, Disputed) and verdict.since == Place(logs[before[0]].origin, before[1])
 
 
 def test_until_is_the_first_index_at_which_the_verdict_changes() -> None:
@@ -382,13 +392,41 @@ def test_until_is_the_first_index_at_which_the_verdict_changes() -> None:
             assert {each.until for each in inside} == {None if len(inside) == 12 else len(inside)}
 
 
-def test_a_key_that_ended_refuses_the_entry_even_beside_one_that_counts() -> None:
+def test_a_key_that_ended_disputes_the_entry_even_beside_one_that_counts() -> None:
     ended = participant_key(officer("AT", 2), before=(0, 3))
     known = participants(record("AT", signing=[officer("AT"), ended]))
     both = signed(statement(), officer("AT"), officer("AT", 2))
     admitted(both, index=2, known=known)
-    assert refusal(both, index=3, known=known) == "key-not-allowed"
+    assert disputed(both, index=3, known=known) == Place(ORIGIN, 3)
     admitted(signed(statement()), index=3, known=known)
+
+
+def test_what_was_never_right_is_refused_and_not_disputed() -> None:
+    """A closing disputes what would have counted without it; nothing else gets into the registry by it."""
+    ended = participant_key(officer("AT"), before=(0, 3), may_sign=("ICT-03",))
+    known = participants(record("AT", signing=[ended], forms={"*": 1}))
+    other = FormRef("CT-01", 1, FORM.sha256)
+    assert disputed(signed(statement(), officer("AT")), index=3, known=known) == Place(ORIGIN, 3)
+    assert refusal(signed(statement(form=other), officer("AT")), index=3, known=known) == "key-not-allowed"
+    assert refusal(signed(statement(message="erasure"), officer("AT")), index=3, known=known) == "too-few-signatures"
+    forged = parse_envelope(signed(statement(languages=("fr",)), officer("AT")))
+    entry = replace(parse_envelope(signed(statement(), officer("AT"))), signatures=forged.signatures)
+    assert refusal(format_envelope(entry), index=3, known=known) == "bad-signature"
+
+
+def test_a_compromise_date_set_back_over_old_entries_disputes_them_and_refuses_none() -> None:
+    """Whoever holds the identity keys, the State itself included, can say that old words are not its own. He cannot take them away."""
+    old = record("AT")
+    for back in range(10):
+        new = replace(old, keys=(replace(old.keys[0], before=(0, back)), *old.keys[1:]))
+        check_successor(old, new)
+        for index in range(12):
+            verdict = judge(signed(statement()), index=index, known=participants(new))
+            if index < back:
+                assert isinstance(verdict, Admitted)
+            else:
+                assert isinstance(verdict, Disputed) and verdict.since == Place(ORIGIN, back)
+                assert verdict.detail.startswith(f"disputed by AT since entry {back} of {ORIGIN}: ")
 
 
 def test_a_stolen_key_closed_before_its_use_signs_nothing_more_and_what_stood_before_stands() -> None:
