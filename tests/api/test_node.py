@@ -57,7 +57,7 @@ def test_heads_compare_in_one_line(tmp_path: Path) -> None:
             "size": 1,
             "root": format_base64(leaf_hash(published.parcel.envelope)),
         }
-        assert node.heads()[1] == {**head, "admitted": 1, "refused": 0, "waiting": 0}
+        assert node.heads()[1] == {**head, "admitted": 1, "disputed": 0, "refused": 0, "waiting": 0}
         assert node.get("/v1/heads").content != mirror.get("/v1/heads").content
         world.pull()
         assert node.get("/v1/heads").content == mirror.get("/v1/heads").content
