@@ -18,12 +18,14 @@ from exchange.api.room import NodeDep
 from exchange.errors import NotFound
 from exchange.node.backup import last_backup
 from exchange.node.node import Node
+from exchange.store import log as logs
 from exchange.store.database import Transaction
 from exchange.store.figures import LogFigures, alerts_by_kind, database_bytes, log_figures
 from exchange.store.fulltext import behind
 from exchange.store.peers import peer_statuses
 from exchange.store.restored import restored
 from exchange.store.schema import NEWEST
+from exchange.store.standing import head_standing
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OVERDUE_AFTER = timedelta(days=1)  # DESIGN section 4, rule 5: then a document is undelivered
@@ -90,8 +92,10 @@ def families(node: Node, now: datetime) -> Iterator[Family]:
     backup = last_backup(node.settings.directory)
     age = NEVER if backup is None else (now - backup.made).total_seconds()
     yield _one("backup_age_seconds", "Since the newest backup; +Inf where there was none.", age)
+    yield _one("cosignatures_signed_total", "Signed as a witness since the start.", node.witness.signed, kind="counter")
     with node.db.read() as tx:
         yield from _of_database(tx)
+        yield from _of_heads(tx, node, now)
         yield from _of_logs(log_figures(tx, now - OVERDUE_AFTER))
         yield from _of_peers(tx, sorted(set(node.participants.records) - {node.settings.participant}), now)
 
@@ -124,6 +128,23 @@ def _of_logs(figures: Iterable[LogFigures]) -> Iterator[Family]:
     yield each("documents_owed", "Documents named and not held here.", {f.origin: f.owed for f in figures})
     yield each(
         "documents_overdue", "Documents not held here for more than a day.", {f.origin: f.overdue for f in figures}
+    )
+
+
+def _of_heads(tx: Transaction, node: Node, now: datetime) -> Iterator[Family]:
+    ages: Samples = []
+    waiting = 0
+    for log in logs.all_logs(tx):
+        if log.participant not in node.participants.records or log.note is None:
+            continue
+        head = head_standing(tx, node.participants, log, now)
+        if head.tally.of:
+            waiting += not head.tally.witnessed
+            age = NEVER if head.quorum is None else (now - head.quorum).total_seconds()
+            ages.append(({"participant": log.participant, "origin": log.origin}, age))
+    yield _one("heads_waiting", "Heads of logs that a quorum has not cosigned yet.", waiting)
+    yield Family(
+        "cbm_quorum_age_seconds", "gauge", "Since the newest quorum for a head; +Inf where there is none.", ages
     )
 
 

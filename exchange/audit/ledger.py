@@ -111,6 +111,8 @@ class Ledger:
                 stored=sum(self.counts[number].values()),
                 checkpoints=self.sums[number]["checkpoints"] - self._broken[number],
                 documents=self.sums[number]["documents"],
+                cosignatures=self.sums[number]["cosignatures"],
+                witnessed=self.sums[number]["witnessed"],
                 faults=self._faulty[claim.origin],
                 counts={name: self.counts[number][name] for name in CLASSES},
             )

@@ -15,6 +15,8 @@
                "stored": 12,           more where a pull is under way
                "checkpoints": 7,       whose signature and root hold
                "documents": 13,        held, and the ones committed to
+               "cosignatures": 9,      lines of other States that hold
+               "witnessed": 12,        the largest size that a quorum of them cosigned
                "faults": 0,
                "counts": {"opened": 10, "restricted": 0, "erased as foreseen": 0, "erased afterwards": 0,
                           "undelivered": 1, "disputed": 0, "refused": 1, "waiting": 0, "absent": 0}}],
@@ -27,7 +29,8 @@ The counts of a log add up to what is stored of it. An entry is *opened* where e
 proven (or it names none), *undelivered* where one is not, *disputed* by its State (section 13), and *absent* where
 the log should have it and it is not there to be read, which is a fault. `log` and `index` are null where a fault is
 not about one; `index` is the size of a checkpoint where it is about that. What a fault is about (`what`): `entry`
-`tile` `checkpoint` `head` of a tree; `id` `verdict` of an entry; `registry` `series` `fits` of its line in the
+`tile` `checkpoint` `head` of a tree; `cosignature` of another State under a checkpoint, `witness`: this node's own; `id`
+`verdict` of an entry; `registry` `series` `fits` of its line in the
 registry; `slot` `document` `held` of its documents; `ahead` (listed before it can be checked); `contact`; `record`
 `log` `setting`; `stray` (a row that belongs to nothing).
 """
@@ -71,6 +74,8 @@ class LogAccount:
     stored: int
     checkpoints: int
     documents: int
+    cosignatures: int
+    witnessed: int
     faults: int
     counts: dict[str, int]
 
@@ -81,7 +86,8 @@ class LogAccount:
         what = "log" if self.own else "mirror"
         return (
             f"{mark}{self.participant}  {what} {self.origin}: {self.stored:,} entries{ahead}: {', '.join(told)};"
-            f" {self.checkpoints:,} checkpoints, {self.documents:,} documents"
+            f" {self.checkpoints:,} checkpoints, {self.documents:,} documents, {self.cosignatures:,} cosignatures,"
+            f" witnessed up to {self.witnessed:,}"
         )
 
 

@@ -3,8 +3,9 @@
 1. Settings and records, and from them the law of each log.
 2. Every entry, in runs that are worked off side by side: hash, verdict, registry, documents.
 3. The tree above the runs: upper tiles, checkpoints, what lies outside them.
-4. Series: repetitions, what is current and in force, who answers look-ups.
-5. Rows that belong to nothing.
+4. Cosignatures: every line, every quorum, and what this node signed itself.
+5. Series: repetitions, what is current and in force, who answers look-ups.
+6. Rows that belong to nothing.
 """
 
 import time
@@ -24,6 +25,7 @@ from exchange.audit.report import Report
 from exchange.audit.series import Contact, Finding, Owner
 from exchange.audit.sources import DirectoryPlace, DirectorySource, LogClaim
 from exchange.audit.tree import why_unsigned
+from exchange.audit.witnesses import Counted, check_lines, check_own_heads, check_quorums
 from exchange.audit.work import ABSENT, Task
 from exchange.core.catalogue import Catalogue
 from exchange.core.tiles import TILE_WIDTH
@@ -31,6 +33,7 @@ from exchange.errors import Unavailable
 from exchange.store.extract import Extract
 from exchange.trust.participants import Participants
 from exchange.trust.record import ParticipantRecord
+from exchange.trust.roster import roster_of_records
 
 RUN = 8 * TILE_WIDTH  # entries
 FEW = 2 * RUN  # entries for which no process is worth its start
@@ -118,6 +121,7 @@ class _Audit:
         self._ledger = Ledger(self._logs)
         self._notes: list[str] = []
         self._contacts = 0
+        self._kept: Mapping[str, ParticipantRecord] = {}
 
     def report(self, name: str, now: datetime, began: float) -> Report:
         """Numbered as in the module."""
@@ -128,8 +132,9 @@ class _Audit:
             self._entries(laws)  # 2
             for number, law in enumerate(laws):  # 3
                 self._above(number, law)
-            self._series()  # 4
-            self._strays()  # 5
+            self._witnesses(laws)  # 4
+            self._series()  # 5
+            self._strays()  # 6
             logs = tuple(ledger.accounts())
         finally:
             ledger.close()
@@ -164,6 +169,7 @@ class _Audit:
             wrong += compare_with_anchor(kept.records, subject.federation, self._anchor.participants)
         for participant, why in wrong:
             ledger.fault("record", why, participant=participant)
+        self._kept = kept.records
         return kept.records
 
     def _laws(self, records: Mapping[str, ParticipantRecord]) -> tuple[LogLaw | None, ...]:
@@ -215,6 +221,26 @@ class _Audit:
                 detail = f"a tree of {log.stored} entries has no tile {level}/{index}"
                 self._ledger.fault("tile", detail, log=number)
 
+    def _witnesses(self, laws: Sequence[LogLaw | None]) -> None:
+        ledger, source, federation = self._ledger, self._source, self._subject.federation
+        records = self._kept
+        rosters = roster_of_records(records) if self._anchor is None else self._anchor.participants.rosters
+        for number, log in enumerate(self._logs):
+            counted, owner = Counted(), records.get(log.participant)
+            wrong = list(
+                check_lines(source.stray("cosignatures", log.key), federation, records, log.participant, counted)
+            )
+            if owner is not None:
+                wrong += check_quorums(source.stray("quorums", log.key), rosters, owner, counted)
+            for size, why in wrong:
+                ledger.fault("cosignature", why, log=number, index=size)
+            ledger.sums[number].update(cosignatures=counted.lines, witnessed=counted.witnessed)
+        numbers = {log.key: number for number, log in enumerate(self._logs)}
+        vkeys = {log.key: None if law is None else law.vkey for log, law in zip(self._logs, laws, strict=True)}
+        mine = records.get(self._subject.participant)
+        for key, (size, why) in check_own_heads(list(source.stray("witness heads")), vkeys, federation, mine):
+            ledger.fault("witness", why, log=numbers.get(key), index=size)
+
     def _series(self) -> None:
         owners = self._ledger.owners([FOR_EVER for _ in self._logs])
         for found in settle_all(self._crew, self._ledger, owners, listed=False):
@@ -230,7 +256,7 @@ class _Audit:
                 ledger.fault("document", why)
             if found:
                 self._notes.append(f"{found:,} documents are held that no entry of the registry names")
-        for what in ("entries of no log", "tiles of no log", "checkpoints of no log"):
+        for what in ("entries of no log", "tiles of no log", "checkpoints of no log", "cosignatures of no log"):
             for log, index in source.stray(what):
                 ledger.fault("stray", f"{what}: {log}/{index}")
         for what, counted in (("submissions", "registered"), ("slots", "slots")):

@@ -35,6 +35,8 @@ class Presence:
     version: str = ""
     ahead: timedelta | None = None
     instance: str = ""
+    cosignatures: str = ""
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,13 @@ def look_at(client: Any, url: str, clock: Callable[[], datetime], seconds: float
             str(about[name])[:256] for name in ("participant", "origin", "log_vkey", "version")
         )
         instance = str(about.get("instance", ""))[:256]  # nodes of 0.1.0 have none
+        head = about.get("head") or {}
+        cosignatures, stale = str(head.get("cosignatures", ""))[:256], head.get("stale") is True
     except ExchangeError as error:
         return Presence(url, str(error))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return Presence(url, f"{url}/v1/node does not answer like a node of the exchange", ahead=ahead)
-    return Presence(url, None, code, origin, vkey, version, ahead, instance)
+    return Presence(url, None, code, origin, vkey, version, ahead, instance, cosignatures, stale)
 
 
 def look_at_all(client: Any, urls: Sequence[str], clock: Callable[[], datetime]) -> list[Presence]:

@@ -211,6 +211,17 @@ def _peers(facts: Facts) -> Finding:
     return Finding("peers", Standing.ATTENTION, says, "tell their operators; the exchange with the others goes on")
 
 
+def _witnesses(facts: Facts) -> Finding:
+    seen, name = facts.seen, "witnesses"
+    if seen.error is not None or not seen.cosignatures:
+        return Finding(name, Standing.ATTENTION, "the node does not tell who cosigned its log", "see `reachable` above")
+    if not seen.stale:
+        return Finding(name, Standing.OK, f"the head of the log is {seen.cosignatures}")
+    says = f"no quorum of the last day vouches for the head of the log: it is {seen.cosignatures}"
+    step = "see `peers` above: who cannot be visited does not cosign; submissions are recorded all the same"
+    return Finding(name, Standing.ATTENTION, says, step)
+
+
 def _stale(peer: PeerFacts, now: datetime) -> str:
     if peer.contacted is None:
         return f"{peer.participant} was never reached"
@@ -291,6 +302,7 @@ _CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _database,
     _version,
     _peers,
+    _witnesses,
     _documents,
     _forms,
     _records,

@@ -17,6 +17,8 @@ class Seen:
     version: str
     ahead: timedelta | None
     instance: str = ""
+    cosignatures: str = ""
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,19 @@ _QUERIES = {
         ' WHERE log_id = ? AND level = ? AND "index" >= ? AND "index" < ? ORDER BY "index"'
     ),
     "checkpoints": "SELECT size, root, note FROM checkpoint WHERE log_id = ? AND size > ? AND size <= ? ORDER BY size",
+    "cosignatures": (
+        "SELECT c.size, c.participant, c.earliest, c.earliest_line, c.newest, c.newest_line, k.note FROM cosignature c"
+        " LEFT JOIN checkpoint k ON k.log_id = c.log_id AND k.size = c.size WHERE c.log_id = ? ORDER BY c.size, c.participant"
+    ),
+    "quorums": 'SELECT size, rosters, cosigned, "of", asked, not_later_than FROM quorum WHERE log_id = ? ORDER BY size',
+    "witness heads": "SELECT log_id, size, root, note, time, line FROM witness_head ORDER BY log_id",
     # What lies outside every range above, where nothing else would ever look.
     "entries beyond": 'SELECT "index" FROM entry WHERE log_id = ? AND ("index" >= ? OR "index" < 0)',
     "tiles of": 'SELECT level, "index" FROM tile WHERE log_id = ? ORDER BY level, "index"',
     "entries of no log": 'SELECT log_id, "index" FROM entry WHERE log_id NOT IN (SELECT id FROM log)',
     "tiles of no log": 'SELECT log_id, "index" FROM tile WHERE log_id NOT IN (SELECT id FROM log)',
     "checkpoints of no log": "SELECT log_id, size FROM checkpoint WHERE log_id NOT IN (SELECT id FROM log)",
+    "cosignatures of no log": "SELECT log_id, size FROM cosignature WHERE log_id NOT IN (SELECT id FROM log)",
     "submissions of no entry": (
         'SELECT s.log_id, s."index" FROM submission s WHERE NOT EXISTS'
         ' (SELECT 1 FROM entry e WHERE e.log_id = s.log_id AND e."index" = s."index")'

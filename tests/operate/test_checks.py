@@ -14,6 +14,7 @@ pytestmark = pytest.mark.once
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 MB = 1024 * 1024
 SEEN = Seen("https://cbm.xr.example", None, "XR", "cbm.xr.example/log", "vkey", "1.2.0", timedelta(0))
+SEEN = replace(SEEN, cosignatures="cosigned by 2 of 2, 2 asked for")
 
 
 def peer(code: str = "XA", *, hours: float | None = 1, ahead: float | None = 0, **changes: Any) -> PeerFacts:
@@ -100,6 +101,8 @@ OK, ATTENTION, WRONG = Standing.OK, Standing.ATTENTION, Standing.WRONG
             "log.key: others may read it",
         ),
         ("keys", {"officers": 0}, ATTENTION, "no officer may sign"),
+        ("witnesses", {"seen": replace(SEEN, stale=True)}, ATTENTION, "no quorum of the last day"),
+        ("witnesses", {"seen": replace(SEEN, cosignatures="")}, ATTENTION, "does not tell"),
         ("database", {"schema": "0001"}, ATTENTION, "schema 0001, this program has 0002"),
         ("database", {"schema": "0003"}, WRONG, "schema 0003 is newer"),
         ("database", {"schema": None, "database_error": "it does not open"}, WRONG, "it does not open"),

@@ -65,6 +65,9 @@ def test_the_figures_are_those_of_the_node(tmp_path: Path) -> None:
         assert one(samples, "cbm_disk_free_bytes") == 323_456_789
         assert one(samples, "cbm_disk_min_free_bytes") == 200 * 1024 * 1024
         assert one(samples, "cbm_database_bytes") > 10_000
+        assert one(samples, "cbm_heads_waiting") == 2
+        assert one(samples, "cbm_quorum_age_seconds", mine) == float("inf")
+        assert one(samples, "cbm_cosignatures_signed_total") == 0
         assert one(samples, "cbm_log_stopped") == one(samples, "cbm_log_refusing") == 0
 
 
@@ -240,3 +243,15 @@ def test_a_number_or_label_that_is_odd_is_written_as_prometheus_reads_it() -> No
     text = format_families([family])
     assert text.splitlines()[2:] == ['cbm_x{a="say \\"no\\"\\\\\\n"} 1.5', 'cbm_x{a="b"} +Inf']
     assert scrape(text)["cbm_x"].keys() == {frozenset({'a="say \\"no\\"\\\\\\n"'}), frozenset({'a="b"'})}
+
+
+def test_witnesses_in_figures(tmp_path: Path) -> None:
+    with World(tmp_path, "XR", "XA") as world:
+        node, other = world["XR"], world["XA"]
+        node.publish()
+        node.running.cosigners.ask_now()
+        world.sleep(minutes=10)
+        samples, mine = scraped(node), 'participant="XR"'
+        assert one(samples, "cbm_heads_waiting") == 0  # of XA's log nothing is known here yet
+        assert one(samples, "cbm_quorum_age_seconds", mine) == 600
+        assert one(scraped(other), "cbm_cosignatures_signed_total") == 1
