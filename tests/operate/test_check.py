@@ -1,5 +1,6 @@
 """`cbm node check` on real nodes: one line a check, and an exit code that says what kind of trouble it is."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.world import FEDERATION
 
 CHECKS = (
     *("settings", "running", "reachable", "certificate", "clock", "disk", "backup", "keys"),
-    *("database", "version", "peers", "documents", "forms", "records", "trust"),
+    *("database", "version", "peers", "witnesses", "documents", "forms", "records", "trust"),
 )
 
 
@@ -36,6 +37,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningNode
         first.ready().submit()
         second.ready().submit()
         assert cbm("pull", first.directory).code == 0
+        deadline = time.monotonic() + 30
+        while orjson.loads(first.get("/v1/node").content)["head"]["standing"] != "witnessed":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         yield first, second
 
 
