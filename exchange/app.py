@@ -52,6 +52,7 @@ from exchange.federation.peer import open_client
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
+from exchange.node.findings import Findings
 from exchange.node.inbox import read_inbox
 from exchange.node.indexer import Indexer
 from exchange.node.keyfile import open_key
@@ -119,6 +120,7 @@ class Exchange:
             self.app = build_app(Room(self.node, self.pull_now, self.token, self._workers, self.trust))
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
+            self.findings = Findings(self.node)
             self.twin = Twin(self.node, lambda: self.rounds.own_face(settings.url))
             self.recovery = Recovery(self.node, self.rounds.first_look, alone=alone)
             self.indexer = Indexer(self.node.db, self.node.space.why)
@@ -209,12 +211,23 @@ class Exchange:
     def pull_now(self) -> list[dict[str, Any]]:
         """One round, for a person who asked."""
         self._before_round()
-        return [asdict(visit) for visit in self.rounds.run()]
+        visits = self.rounds.run()
+        self._after_round()
+        return [asdict(visit) for visit in visits]
 
     def pull_round(self, *, everybody: bool = False) -> list[Visit]:
         """One round as the timer runs it."""
         self._before_round()
-        return self.rounds.run(pause=self.settings.pull_every, everybody=everybody)
+        visits = self.rounds.run(pause=self.settings.pull_every, everybody=everybody)
+        self._after_round()
+        return visits
+
+    def _after_round(self) -> None:
+        """What the round found, and what others did, goes on record; a node whose log takes nothing now tells it later."""
+        try:
+            self.findings.look()
+        except ExchangeError as error:
+            _logger.error("findings were left for the next round: %s", error)
 
     def _before_round(self) -> None:
         """Raises LogStopped where the disk has no room for what a round may bring."""

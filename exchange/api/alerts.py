@@ -1,5 +1,6 @@
 """What this node found wrong elsewhere, with the evidence."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -8,20 +9,41 @@ from fastapi import APIRouter, Request
 from exchange.api import shapes
 from exchange.api.contract import refusals
 from exchange.api.room import Limit, NodeDep, Number, Word, page
+from exchange.core.evidence import evidence_id
+from exchange.node.node import Node
 from exchange.store import log as logs
 from exchange.store import registry
-from exchange.store.alerts import list_alerts
+from exchange.store.alerts import Alert, list_alerts
+from exchange.store.convictions import Proof, evidence_of
+from exchange.store.findings import Told, told_of
 
 router = APIRouter(prefix="/v1")
 
 
 @router.get("/alerts", response_model=shapes.Alerts)
 def alerts(request: Request, node: NodeDep, after: Number = 0, limit: Limit = 100) -> dict[str, Any]:
-    """In the order in which they were raised."""
+    """In the order in which they were raised; what convicts, with the entries of all logs that tell of it."""
     with node.db.read() as tx:
         found = list_alerts(tx, after=after, limit=limit)
-    items = [{name: value for name, value in asdict(alert).items() if name != "seq"} for alert in found]
+        proofs = {alert.seq: proof for alert in found if (proof := evidence_of(alert)) is not None}
+        told = told_of(tx, {evidence.accused for _, evidence in proofs.values()})
+    items = [_answer(node, alert, proofs.get(alert.seq), told) for alert in found]
     return page(request, items, limit, "after", found[-1].seq if found else None)
+
+
+def _answer(node: Node, alert: Alert, proof: Proof | None, told: Sequence[Told]) -> dict[str, Any]:
+    """The alert, and who else tells of the same key."""
+    said = {name: value for name, value in asdict(alert).items() if name != "seq"}
+    if proof is None:
+        return {**said, "evidence_id": None, "found_by": [], "local": None}
+    text, evidence = proof
+    found_by = [
+        {name: value for name, value in asdict(one).items() if name != "accused"}
+        for one in told
+        if one.accused == evidence.accused
+    ]
+    local = node.local_findings.get(evidence.accused)
+    return {**said, "evidence_id": evidence_id(text), "found_by": found_by, "local": local}
 
 
 @router.get("/entries/{verdict}", response_model=shapes.Entries, responses=refusals(404))

@@ -53,6 +53,7 @@ def checkpoint(request: Request) -> Response:
     headers = {"Cache-Control": CHECKPOINT_CACHE, "ETag": etag, "Access-Control-Allow-Origin": "*"}
     if room.trust is not None:  # who visits learns in the same answer whether we know more of who is who
         headers["CBM-Trust"] = room.trust.now_standing.tag
+    headers["CBM-Heads"] = room.node.heads_mark()  # and whether any log is held here otherwise than at the last visit
     if is_held(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(note, headers=headers, media_type="text/plain; charset=utf-8")

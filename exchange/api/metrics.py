@@ -21,6 +21,7 @@ from exchange.node.node import Node
 from exchange.store import log as logs
 from exchange.store.database import Transaction
 from exchange.store.figures import LogFigures, alerts_by_kind, database_bytes, log_figures
+from exchange.store.findings import findings_by_participant
 from exchange.store.fulltext import behind
 from exchange.store.peers import peer_statuses
 from exchange.store.restored import restored
@@ -106,6 +107,10 @@ def _of_database(tx: Transaction) -> Iterator[Family]:
     yield _one("restored", "1 in a restored node that has not asked the others yet.", restored(tx) is not None)
     kinds: Samples = [({"kind": kind}, number) for kind, number in alerts_by_kind(tx).items()]
     yield Family("cbm_alerts", "gauge", "Alerts ever raised, by kind.", kinds)
+    told: Samples = [({"participant": code}, number) for code, number in findings_by_participant(tx).items()]
+    yield Family(
+        "cbm_findings", "gauge", "Entries of a State's logs with evidence that convicts a log or a witness.", told
+    )
     total = sum(number for _, number in kinds)  # from 0 on, so that the first one is seen as an increase
     yield _one("alerts_raised_total", "Alerts ever raised.", total, kind="counter")
 

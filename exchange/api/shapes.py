@@ -212,6 +212,16 @@ class Forms(BaseModel):
     next: Next
 
 
+class FindingAnswer(BaseModel):
+    participant: str
+    origin: str
+    index: Count
+    id: Digest
+    evidence_id: Digest = Field(
+        description="of the evidence in that entry, which need not be ours: many proofs convict one key"
+    )
+
+
 class AlertAnswer(BaseModel):
     id: Digest
     kind: str
@@ -220,6 +230,13 @@ class AlertAnswer(BaseModel):
     raised: Moment
     summary: str
     evidence: dict[str, Any]
+    evidence_id: Digest | None = Field(description="SHA-256 of the evidence; null where it convicts nobody by itself")
+    found_by: list[FindingAnswer] = Field(
+        description="entries (PLT-03) that convict the same key, one a log, ours included"
+    )
+    local: str | None = Field(
+        description="why it stands in no entry of this State's log; null where it does, or need not"
+    )
 
 
 class Alerts(BaseModel):

@@ -1,5 +1,6 @@
 """cbm alerts: what the node found wrong elsewhere."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from exchange.cli.options import DEFAULT_NODE, Json, NodeUrl
 from exchange.cli.output import Exit, answer, answer_json, say
-from exchange.client import Client
+from exchange.client import Alert, Client
 from exchange.core.evidence import KIND
 from exchange.core.jsonfields import is_digest
 from exchange.errors import Unreachable
@@ -31,6 +32,7 @@ def alerts(
                     f"{alert['raised'][:16]}Z  {alert['kind']}  {alert['participant']}",
                     f"  {alert['summary']}",
                     f"  alert {alert['id'][:16]}",
+                    *_findings(alert),
                 ]
             )
     if evidence is not None and found:
@@ -46,3 +48,14 @@ def alerts(
         say("No alerts: nothing was found wrong.")
         return
     raise typer.Exit(Exit.NO)
+
+
+def _findings(alert: Alert) -> Iterator[str]:
+    """What convicts by itself, in whose logs it is told, and why not in this one's."""
+    if alert["evidence_id"] is None:
+        return
+    yield f"  evidence {alert['evidence_id']}"
+    for one in alert["found_by"]:
+        yield f"  told by {one['participant']} in {one['origin']}, entry {one['index']}: submission {one['id'][:16]}"
+    if alert["local"] is not None:
+        yield f"  {alert['local']}"

@@ -173,6 +173,16 @@ class FormState(TypedDict):
     audience: str
 
 
+class Finding(TypedDict):
+    """An entry in somebody's log that tells of the same misused key, with evidence that convicts it."""
+
+    participant: str
+    origin: str
+    index: int
+    id: str
+    evidence_id: str
+
+
 class Alert(TypedDict):
     id: str
     kind: str
@@ -181,6 +191,9 @@ class Alert(TypedDict):
     raised: str
     summary: str
     evidence: dict[str, Any]
+    evidence_id: str | None
+    found_by: list[Finding]
+    local: str | None
 
 
 class Entry(TypedDict):

@@ -7,15 +7,13 @@ broken disks look alike, so those alerts keep what was signed and say no more th
 from collections.abc import Mapping
 from datetime import datetime
 
-import orjson
-
 from exchange.core.base64text import format_base64
 from exchange.core.checkpoint import Checkpoint
-from exchange.core.evidence import KIND, InconsistentCheckpoints, build_evidence, format_evidence
+from exchange.core.evidence import InconsistentCheckpoints, build_evidence
 from exchange.core.merkle import HashReader
 from exchange.errors import BadProof, ExchangeError, Forked
-from exchange.store import log as logs
 from exchange.store.alerts import raise_alert
+from exchange.store.convictions import convict
 from exchange.store.database import Transaction
 from exchange.store.log import LogState, Signed
 from exchange.store.rows import Decision
@@ -32,11 +30,8 @@ def fork_evidence(
 
 
 def report_fork(tx: Transaction, log: LogState, evidence: InconsistentCheckpoints, now: datetime) -> Forked:
-    """Two histories under one key: keep the proof and follow this log no further. Returns the error to raise."""
-    summary = f"{log.participant} signed two histories of {log.origin}; this node follows it no further"
-    _raise(tx, log, KIND, summary, orjson.loads(format_evidence(evidence)), now)
-    logs.halt(tx, log, summary)
-    return Forked(summary)
+    """Two histories under one key: keep the proof, and cosign this log no more. Returns the error to raise."""
+    return Forked(convict(tx, log, evidence, now))
 
 
 # The three below convict nobody, and whoever serves them can vary them without end: the first of its sort is kept for

@@ -20,7 +20,7 @@ from exchange.federation.findings import (
 )
 from exchange.federation.peer import PeerLog
 from exchange.store import log as logs
-from exchange.store.database import Database
+from exchange.store.database import Database, Transaction
 from exchange.store.log import LogState, Signed
 from exchange.trust.succession import follows
 
@@ -36,7 +36,7 @@ def next_head(db: Database, peer: PeerLog, log: LogState, note: bytes, now: date
     except ExchangeError as error:
         raise _report_note(db, peer, log, note, error, now) from None
     with db.read() as tx:
-        kept, promised = logs.kept_checkpoint(tx, log, head.size), logs.promised(tx, log)
+        kept, promised = logs.kept_checkpoint(tx, log, head.size), binding(tx, log)
     last = promised[-1] if promised else None if log.note is None else Signed(log.size, log.root, log.note)
     if last is None:
         return head
@@ -82,6 +82,11 @@ def _report_head(
         if not peer.hearsay:
             report_rollback(tx, log, last, note, head, now)
     return error
+
+
+def binding(tx: Transaction, log: LogState) -> list[Signed]:
+    """The heads beyond ours that the log must keep to. One that signed two histories keeps to neither: what it holds here goes on."""
+    return [] if log.halted is not None else logs.promised(tx, log)
 
 
 def check_promises(promised: list[Signed], tree: SignedTree) -> None:
@@ -134,3 +139,27 @@ def confront(db: Database, origin: str, note: bytes, now: datetime) -> None:
     if evidence is not None:
         with db.write() as tx:
             report_fork(tx, log, evidence, now)
+
+
+def meet(db: Database, peer: PeerLog, log: LogState, now: datetime) -> None:
+    """What another node holds of this log against what is held here. A fork is reported; what does not lead there says nothing of the log.
+
+    1. Up to our size our own tiles tell. 2. Beyond it the other node's do: its tree begins with ours, or that is the proof.
+    Raises what is wrong with the note or the tiles, and Forked.
+    """
+    note = peer.checkpoint()
+    head = verify_authorship(note, parse_vkey(log.vkey))
+    if head.size <= log.size:  # 1
+        confront(db, log.origin, note, now)
+        return
+    with db.read() as tx:
+        kept = logs.kept_checkpoint(tx, log, head.size)
+    if kept is not None and kept[0] != head.root:
+        evidence = fork_evidence(log, kept[1], note, None)
+        if evidence is not None:
+            with db.write() as tx:
+                raise report_fork(tx, log, evidence, now)
+    tree = SignedTree(peer, head)  # 2
+    if log.size and tree.root(log.size) != log.root:
+        why = BadProof(f"the tree that {peer.node_url} holds at size {head.size} does not begin with ours")
+        raise contradicted(db, log, tree, note, why, now)

@@ -29,7 +29,10 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 TRUST_HEADER = "CBM-Trust"
 MAX_STREAM = 64 * 1024 * 1024  # bytes of one answer of the documents stream
+MAX_HEADS = 1024 * 1024  # bytes of the list of all logs that a peer knows
+HEADS_MARK = "CBM-Heads"
 
+_MARK = re.compile(r"[0-9A-Za-z.-]{1,80}")
 # It goes back into a header of ours, so it is taken only as RFC 9110 section 8.8.3 writes it.
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,128}"')
 
@@ -48,6 +51,7 @@ class PeerLog:
     hearsay: bool = False
     monotonic: Callable[[], float] = time.monotonic
     etag: str | None = field(default=None)
+    heads_mark: str | None = field(default=None)
     trust: str | None = field(default=None)
     """The SHA-256 of the bundle of the trust list that the peer holds, as its last answer said."""
     on_trust: Callable[[], None] = lambda: None
@@ -61,8 +65,13 @@ class PeerLog:
         return self._get(f"{self.prefix}/checkpoint", MAX_NOTE)[0]
 
     def checkpoint_unless(self, etag: str | None) -> bytes | None:
-        """The checkpoint, or None where it is still the one with that ETag; the new ETag is then in `self.etag`."""
+        """The checkpoint, or None where it is still the one with that ETag; the new ETag is then in `self.etag`.
+
+        With either answer comes, in `self.heads_mark`, what changes whenever any head at that node does.
+        """
         body, response = self._get(f"{self.prefix}/checkpoint", MAX_NOTE, {"If-None-Match": etag} if etag else {})
+        mark = response.headers.get(HEADS_MARK, "")
+        self.heads_mark = mark if _MARK.fullmatch(mark) else None
         self.trust = response.headers.get(TRUST_HEADER)
         self.on_trust()
         if response.status_code == httpx.codes.NOT_MODIFIED:
@@ -75,6 +84,10 @@ class PeerLog:
         """All that the peer holds of the trust list; None where that is what `tag` names."""
         body, response = self._get("/trust/bundle", MAX_BUNDLE, {"If-None-Match": f'"{tag}"'} if tag else {})
         return None if response.status_code == httpx.codes.NOT_MODIFIED else body
+
+    def heads(self) -> bytes:
+        """Every log that the peer knows, as it stands there."""
+        return self._get("/v1/heads", MAX_HEADS)[0]
 
     def tile(self, path: TilePath) -> bytes:
         try:

@@ -20,7 +20,7 @@ from exchange.federation.collect import blocks_of, fill, received, within
 from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tree, prove_run
 from exchange.federation.examine import Examine, Examined, Offers, examine
 from exchange.federation.findings import report_bad_entry, report_unproven
-from exchange.federation.heads import check_promises, contradicted, next_head
+from exchange.federation.heads import binding, check_promises, contradicted, next_head
 from exchange.federation.peer import PeerLog
 from exchange.store import documents, intake
 from exchange.store import log as logs
@@ -92,7 +92,8 @@ class Puller:
         """Bring the mirror of `origin` up to the peer's head. Raises Unreachable, and what the alerts it raised were about."""
         log = self._log(origin)
         signed, first, found = log.size, log.stored, 0
-        if log.halted is None:
+        try:
+            # A log that signed two histories, too: what continues the one that is held is still its State's word.
             note = peer.checkpoint_unless(etag)
             head = None if note is None else next_head(self.db, peer, log, note, self.clock())
             if note is not None and head is not None:
@@ -101,10 +102,11 @@ class Puller:
             if note is not None:
                 self.on_note(origin, note)
             self._withheld.pop(origin, None)
-        # Documents of what was mirrored are owed even by a log that is followed no further.
+        except Forked:
+            # Documents of what was mirrored are owed even by a log that goes another way now.
+            fill(self.db, peer, self.files, log, self.catalogue)
+            raise
         found += fill(self.db, peer, self.files, log, self.catalogue)
-        if log.halted is not None:
-            raise Forked(log.halted)
         with self.db.read() as tx:
             log, missing = logs.log_of(tx, origin), documents.count_missing(tx).get(log.id, 0)
         return Pulled(
@@ -125,7 +127,7 @@ class Puller:
         found, first, tree = 0, log.stored, SignedTree(peer, head)
         try:
             with self.db.read() as tx:
-                promised = logs.promised(tx, log)
+                promised = binding(tx, log)
             check_promises(promised, tree)
             for run in self._runs(peer, log, tree):
                 found += self._store(peer, log, run, head, note)
@@ -133,8 +135,10 @@ class Puller:
                 if progress is not None:
                     progress(log.participant, log.stored, head.size)
         except BadProof as error:
-            self._promise(log, head, note)
-            raise contradicted(self.db, log, tree, note, error, self.clock()) from None
+            failure = contradicted(self.db, log, tree, note, error, self.clock())
+            if not isinstance(failure, Forked):  # what convicts is kept as evidence, and not as a promise
+                self._promise(log, head, note)
+            raise failure from None
         except (NotFound, Malformed) as error:
             self._promise(log, head, note)
             if not peer.hearsay:

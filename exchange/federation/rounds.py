@@ -19,6 +19,7 @@ from typing import Any
 
 from exchange.errors import ExchangeError, NotFound, Unreachable
 from exchange.federation.founders import TrustList
+from exchange.federation.gossip import Difference, Gossip
 from exchange.federation.peer import PeerLog, open_client
 from exchange.federation.presence import look_at, look_at_all
 from exchange.federation.pull import Progress, Pulled, Puller
@@ -80,6 +81,7 @@ class Rounds:
         self._looked: dict[str, float] = {}
         self._told: set[str] = set()  # whose head is known with its cosignatures since the start
         self._running, self._looking = threading.Lock(), threading.Lock()
+        self._gossip = Gossip(puller.db, own_origin=own_origin, clock=puller.clock, on_own_head=on_own_head)
         self._pulling: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._stopped = threading.Event()
 
@@ -94,6 +96,7 @@ class Rounds:
                 visits = list(pool.map(lambda peer: self._visit(peer, pause, progress), due))
                 well = [peer for peer, visit in zip(due, visits, strict=True) if visit.error is None]
                 list(pool.map(lambda log: self._recover(log, well, progress), self._incomplete()))
+                list(pool.map(self._compare, self._gossip.differences(peer.participant for peer in due)))
             self._puller.rest()
             return visits
 
@@ -122,6 +125,7 @@ class Rounds:
             except ExchangeError as failure:
                 error, answered = str(failure), not isinstance(failure, Unreachable)
             if answered:
+                self._listen(record, peer)
                 self._look_at_own_log(record, peer.deadline)
         except Exception as failure:
             _logger.exception("visit to %s", record.participant)
@@ -168,6 +172,30 @@ class Rounds:
         until = self._monotonic() + self._timeout if deadline is None else deadline
         found = PeerLog(self._client, url, until, monotonic=self._now).trust_bundle(self._trust.now_standing.tag)
         return [] if found is None else parse_bundle(found)
+
+    def _listen(self, record: ParticipantRecord, peer: PeerLog) -> None:
+        """What the peer holds of all logs. It need not say, nor say the truth."""
+        try:
+            self._gossip.listen(record.participant, peer)
+        except ExchangeError as failure:
+            _logger.info("the heads at %s: %s", record.participant, failure)
+
+    def _compare(self, difference: Difference) -> None:
+        """Somebody holds a log otherwise than we do, or says so: what was signed tells."""
+        record = self._puller.participants().records.get(difference.participant)
+        if record is None:
+            return
+        digest = hashlib.sha256(difference.claim.origin.encode()).hexdigest()
+        mirror = self._peer(record, mirror_of(difference.claim.origin), hearsay=True)
+        witness = self._peer(record, f"/witness/{digest}", hearsay=True, deadline=mirror.deadline)
+        if difference.claim.origin == record.current_log.origin:
+            mirror = self._peer(record, deadline=mirror.deadline)
+        try:
+            self._gossip.follow(difference, mirror, witness)
+        except ExchangeError as failure:
+            _logger.warning("%s as held by %s: %s", difference.claim.origin, difference.participant, failure)
+        except Exception:
+            _logger.exception("%s as held by %s", difference.claim.origin, difference.participant)
 
     def _incomplete(self) -> list[ParticipantLog]:
         """Closed logs of anybody, our own State's included, that are not here whole."""

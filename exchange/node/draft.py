@@ -73,7 +73,7 @@ def template(
     update = bool(replaces)
     lines = [
         f"# {form.code}, version {form.version}: {_words(form.title('en'))}",
-        f"# Serves {_words(', '.join(form.obligations))}. Audience: {form.audience}.",
+        f"# Serves {_words(', '.join(form.obligations) or 'the exchange itself')}. Audience: {form.audience}.",
         f'# Every question may stay "{NOT_STATED}", except those marked (identifies the return).',
         "# Lines that begin with # are for you; they are not sent.",
         "",

@@ -23,6 +23,7 @@ from exchange.trust.participants import (
     parse_participants,
 )
 
+PLATFORM_FORMS = ("PLT-01", "PLT-02", "PLT-03")  # what a new node may sign by itself
 PUBLIC = 0o644  # the mode of files that hold no secret
 NODE_KEYS = {
     Kind.LOG: "log.key",
@@ -81,7 +82,7 @@ def _record(
                 ALGORITHM,
                 publics[Kind.NODE_SUBMISSION],
                 ("node",),
-                ("PLT-01", "PLT-02"),
+                PLATFORM_FORMS,
                 (0, 0),
                 None,
             ),

@@ -64,8 +64,10 @@ class Node:
         """
         self.settings, self.clock = settings, clock
         self.origin = settings.origin
+        self._heads_mark = -1, ""
         self.instance = secrets.token_hex(8)  # of this start (twin.py)
         self.asked = Asked(0, 0)  # kept by recovery.py
+        self.local_findings: dict[str, str] = {}  # by the key convicted: why the own log does not tell it
         self._lock = _lock(settings)  # 1
         opened: Database | None = None
         try:
@@ -132,6 +134,17 @@ class Node:
             raise LogStopped(f"the checkpoint on disk is not one that this log signed ({error}): {_RESTORE}") from None
         if not signed == log.head == Checkpoint(self.origin, log.size, root):
             raise LogStopped(f"the entries on disk do not lead to the root signed at size {signed.size}: {_RESTORE}")
+
+    def heads_mark(self) -> str:
+        """Another text whenever any head held here is another one: logs only grow, so their sizes together tell."""
+        generation, mark = self._heads_mark
+        if generation != (
+            now := self.db.generation
+        ):  # read before the database: a write meanwhile is seen the next time
+            with self.db.read() as tx:
+                mark = f"{self.instance}.{logs.total(tx)}"
+            self._heads_mark = now, mark
+        return mark
 
     def load_participants(self, participants: Participants) -> None:
         """Put newly imported records into force. Raises Misuse where they do not describe this node."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, literal, select
+from sqlalchemy import BigInteger, ColumnElement, literal, select
 
 from exchange.store import tables
 from exchange.store.database import Transaction
@@ -61,8 +61,17 @@ def raise_alert(
 
 def list_alerts(tx: Transaction, *, after: int = 0, limit: int = 100) -> list[Alert]:
     """Alerts in the order in which they were raised, behind the one numbered `after`."""
-    columns = [tables.ALERT.c[name] for name in Alert.__slots__]
     # As 64 bits: a cursor that was made up may be larger than the column.
     place = literal(after, BigInteger)
-    query = select(*columns).where(tables.ALERT.c.seq > place).order_by(tables.ALERT.c.seq).limit(limit)
+    return _alerts(tx, tables.ALERT.c.seq > place, limit)
+
+
+def alerts_of_kind(tx: Transaction, kind: str) -> list[Alert]:
+    """All of one kind, oldest first."""
+    return _alerts(tx, tables.ALERT.c.kind == kind, None)
+
+
+def _alerts(tx: Transaction, where: ColumnElement[bool], limit: int | None) -> list[Alert]:
+    columns = [tables.ALERT.c[name] for name in Alert.__slots__]
+    query = select(*columns).where(where).order_by(tables.ALERT.c.seq).limit(limit)
     return [Alert(**{**row, "evidence": orjson.loads(row["evidence"])}) for row in tx.execute(query).mappings()]

@@ -63,6 +63,11 @@ def all_logs(tx: Transaction) -> list[LogState]:
     return [_state(row) for row in fetch(tx, f"{_HEADS} ORDER BY l.participant, l.ordinal")]
 
 
+def total(tx: Transaction) -> int:
+    """Entries of all logs under the heads held here."""
+    return int(fetch(tx, "SELECT sum(size) FROM log")[0][0] or 0)
+
+
 def log_of(tx: Transaction, origin: str) -> LogState:
     """The log of that origin. Raises NotFound."""
     for row in fetch(tx, f"{_HEADS} WHERE l.origin = ?", [origin]):

@@ -281,6 +281,17 @@ class TrustNote(SQLModel, table=True):
     value: str
 
 
+class Finding(SQLModel, table=True):
+    """A finding of misbehaviour in somebody's log (PLT-03), read: `accused` is the vkey that its evidence, of that SHA-256, convicts."""
+
+    __tablename__ = "finding"
+    log_id: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
+    evidence: bytes = Field(sa_type=LargeBinary)
+    accused: str | None = None
+    __table_args__ = (_partial("finding_accused", "accused", where="accused IS NOT NULL"),)
+
+
 class SearchState(SQLModel, table=True):
     """How far the index of texts goes: submissions up to `upto` are in it, cut and folded as `folding` names it (core/words.py)."""
 
@@ -329,6 +340,7 @@ ALERT: Table = SQLModel.metadata.tables["alert"]
 TRUST_FILE: Table = SQLModel.metadata.tables["trust_file"]
 TRUST_HEAD: Table = SQLModel.metadata.tables["trust_head"]
 TRUST_NOTE: Table = SQLModel.metadata.tables["trust_note"]
+FINDING: Table = SQLModel.metadata.tables["finding"]
 PEER: Table = SQLModel.metadata.tables["peer"]
 SEARCH_STATE: Table = SQLModel.metadata.tables["search_state"]
 SEARCH_OWED: Table = SQLModel.metadata.tables["search_owed"]

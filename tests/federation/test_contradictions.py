@@ -25,6 +25,7 @@ from tests.faults import (
     serving,
     sign_into,
 )
+from tests.witness import ask, head_of
 from tests.world import World, WorldNode
 
 
@@ -89,11 +90,12 @@ def test_a_fork_convicts_the_log_at_any_two_sizes(tmp_path: Path, shared: int, f
             assert xa.get("/mirror/XR/checkpoint").content == before, "what was mirrored is served on"
             assert len(xa.get("/v1/contacts?participant=XI").json()["items"]) == 1
 
+            assert "signed two histories" in str(xa.pull()["XR"]) and len(xa.alerts()) == 1
             twin.be_silent()
             publish(xr, 5)
-            asked_of(world, "XR")
-            assert "signed two histories" in str(xa.pull()["XR"])
-            assert not [path for path in asked_of(world, "XR") if path.startswith("/log/")], "it is followed no further"
+            assert xa.pull()["XR"] is None, "what continues the history that is held is still mirrored"
+            assert xa.get("/mirror/XR/checkpoint").content == xr.get("/log/checkpoint").content
+            assert ask(xa, 0, [], head_of(xr)[1]).status_code == 403, "and cosigned no more"
             assert len(xa.alerts()) == 1
 
 
