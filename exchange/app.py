@@ -2,8 +2,6 @@
 
 import gc
 import logging
-import os
-import secrets
 import signal
 import socket
 import threading
@@ -11,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -52,6 +49,7 @@ from exchange.federation.peer import open_client
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
+from exchange.files import write_token
 from exchange.node.findings import Findings
 from exchange.node.inbox import read_inbox
 from exchange.node.indexer import Indexer
@@ -101,6 +99,7 @@ class Exchange:
                 timeout=settings.peer_timeout,
                 on_own_head=self.node.consider_foreign_head,
                 on_head=self.node.witness.take_over,
+                afterwards=Findings(self.node).look,
                 trust=self.trust,
                 client_for=lambda: client,
             )
@@ -116,11 +115,10 @@ class Exchange:
             self.node.appender.committed = self.cosigners.wake
             self.node.witness.bring = self._bring
             self.node.witness.suspect = lambda origin, note: confront(self.node.db, origin, note, clock())
-            self.token = _write_token(settings.directory / "operator.token")
+            self.token = write_token(settings.directory / "operator.token")
             self.app = build_app(Room(self.node, self.pull_now, self.token, self._workers, self.trust))
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
-            self.findings = Findings(self.node)
             self.twin = Twin(self.node, lambda: self.rounds.own_face(settings.url))
             self.recovery = Recovery(self.node, self.rounds.first_look, alone=alone)
             self.indexer = Indexer(self.node.db, self.node.space.why)
@@ -211,23 +209,12 @@ class Exchange:
     def pull_now(self) -> list[dict[str, Any]]:
         """One round, for a person who asked."""
         self._before_round()
-        visits = self.rounds.run()
-        self._after_round()
-        return [asdict(visit) for visit in visits]
+        return [asdict(visit) for visit in self.rounds.run()]
 
     def pull_round(self, *, everybody: bool = False) -> list[Visit]:
         """One round as the timer runs it."""
         self._before_round()
-        visits = self.rounds.run(pause=self.settings.pull_every, everybody=everybody)
-        self._after_round()
-        return visits
-
-    def _after_round(self) -> None:
-        """What the round found, and what others did, goes on record; a node whose log takes nothing now tells it later."""
-        try:
-            self.findings.look()
-        except ExchangeError as error:
-            _logger.error("findings were left for the next round: %s", error)
+        return self.rounds.run(pause=self.settings.pull_every, everybody=everybody)
 
     def _before_round(self) -> None:
         """Raises LogStopped where the disk has no room for what a round may bring."""
@@ -292,15 +279,6 @@ def _routes() -> list[BaseRoute]:
         router.include_router(room.router)
     # The log's routes stand first: they are asked for most, and by every peer.
     return [*log.ROUTES, *witness.ROUTES, *trust.ROUTES, *router.routes]
-
-
-def _write_token(path: Path) -> str:
-    """A fresh token each start, readable by the operator alone."""
-    token = secrets.token_urlsafe(32)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(token)
-    return token
 
 
 def serve(

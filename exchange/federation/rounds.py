@@ -55,7 +55,7 @@ class _Succeeded(Exception):
 
 class Rounds:
     """Visits to all peers. `on_own_head` is told what each of them holds of our own log, `on_head` at the start what each log has
-    been cosigned at."""
+    been cosigned at; `afterwards` ends every round."""
 
     def __init__(
         self,
@@ -67,11 +67,12 @@ class Rounds:
         on_own_head: Callable[[bytes, str], None],
         trust: TrustList | None = None,
         on_head: Callable[[str, bytes], object] = lambda origin, note: None,
+        afterwards: Callable[[], None] = lambda: None,
         client_for: Callable[[], Any] = open_client,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._puller, self._own, self._own_origin, self._timeout = puller, own, own_origin, timeout
-        self._on_own_head, self._on_head = on_own_head, on_head
+        self._on_own_head, self._on_head, self._afterwards = on_own_head, on_head, afterwards
         self._trust = trust
         self._trust_seen: dict[str, str] = {}
         self._client = client_for()
@@ -97,6 +98,7 @@ class Rounds:
                 well = [peer for peer, visit in zip(due, visits, strict=True) if visit.error is None]
                 list(pool.map(lambda log: self._recover(log, well, progress), self._incomplete()))
                 list(pool.map(self._compare, self._gossip.differences(peer.participant for peer in due)))
+            self._afterwards()
             self._puller.rest()
             return visits
 

@@ -44,11 +44,14 @@ class Findings:
         self._alone = threading.Lock()
 
     def look(self) -> None:
-        """After each round of visits, one at a time: 1. what others found counts here, too; 2. what was found here is told."""
-        with self._alone:
-            while self._read():  # 1
-                pass
-            self._tell()  # 2
+        """After each round of visits: 1. what others found counts here, too; 2. what was found here is told, or later where it cannot be."""
+        try:
+            with self._alone:
+                while self._read():  # 1
+                    pass
+                self._tell()  # 2
+        except ExchangeError as error:
+            _logger.error("findings are left for the next round: %s", error)
 
     def _read(self) -> bool:
         """Some of those unread. True where there may be more."""

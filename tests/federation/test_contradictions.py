@@ -1,4 +1,4 @@
-"""A log that contradicts what it signed: the evidence is kept, the log followed no further, and everything else goes on."""
+"""A log that contradicts what it signed: the evidence is kept, the log cosigned no more, and everything else goes on."""
 
 from pathlib import Path
 
