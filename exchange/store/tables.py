@@ -288,8 +288,7 @@ class Finding(SQLModel, table=True):
     log_id: int = Field(primary_key=True)
     index: int = Field(primary_key=True, sa_type=BigInteger)
     evidence: bytes = Field(sa_type=LargeBinary)
-    accused: str | None = None
-    __table_args__ = (_partial("finding_accused", "accused", where="accused IS NOT NULL"),)
+    accused: str | None = Field(default=None, index=True)
 
 
 class SearchState(SQLModel, table=True):

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
@@ -16,10 +16,4 @@ def upgrade() -> None:
         sa.Column("accused", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("log_id", "index"),
     )
-    op.create_index(
-        "finding_accused",
-        "finding",
-        ["accused"],
-        sqlite_where=sa.text("accused IS NOT NULL"),
-        postgresql_where=sa.text("accused IS NOT NULL"),
-    )
+    op.create_index("ix_finding_accused", "finding", ["accused"])
