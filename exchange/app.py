@@ -198,10 +198,10 @@ class Exchange:
         """What a witness needs before it signs. Raises LogStopped where the disk has no room for it."""
         self.node.space.check()
         self.rounds.bring(origin, seconds)
-        self.node.witness.look_back(origin)
 
     def _take_note(self, origin: str, note: bytes) -> None:
         """A visit found this checkpoint with these lines, and its entries are here. A line of our own may be news to a restored node."""
+        self.node.witness.look_back(origin)
         taken = take_note(self.node.db, self.node.participants, origin, note, self.node.clock())
         if self.settings.participant in taken:
             self.node.witness.take_over(origin, note)

@@ -45,6 +45,8 @@ def take_lines(
     """
     with db.read() as tx:
         checkpoint, known = logs.kept_checkpoint(tx, log, size), kept_lines(tx, log, size)
+    if log.participant not in participants.records:
+        return {}
     if checkpoint is None or size > log.size or parse_note(checkpoint[1]).text != text:
         return {}
     held = {one.line: one for kept in known.values() for one in (kept.earliest, kept.newest)}

@@ -94,7 +94,9 @@ class HeadStanding:
 
 def head_standing(tx: Transaction, participants: Participants, log: LogState, now: datetime) -> HeadStanding:
     """How the head of a log stands now. One that nobody can witness is never stale: nobody is asked for."""
-    record = participants.records[log.participant]
+    record = participants.records.get(log.participant)
+    if record is None:  # nobody knows yet who takes part
+        return HeadStanding(Tally(0, 0, 0, None), None, False)
     kept = kept_lines(tx, log, log.size)
     tally = judge(_times(kept, newest=False), participants.rosters, record).tally
     quorum = newest_quorum(_times(kept, newest=True), participants.rosters, record, now)

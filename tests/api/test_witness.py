@@ -272,6 +272,19 @@ def test_a_refused_request_convicts_once_the_entries_are_here(log: WorldNode, wi
     assert alert["kind"] == "inconsistent-checkpoints/v1"
 
 
+def test_an_ordinary_visit_tells_which_refused_requests_were_true(log: WorldNode, witness: WorldNode) -> None:
+    log.publish()
+    assert ask(witness, 0, [], head_of(log)[1]).status_code == 200
+    for number in range(2):
+        log.publish(scope={"en": str(number)})
+    assert ask(witness, 0, [], head_of(log)[1]).status_code == 409  # true, and nobody here can tell yet
+    assert ask(witness, 0, [], sign(log.origin, 2, bytes(32), log_key(log))).status_code == 409
+    assert refused(witness, log) == ["wrong-old-size"] * 2 and witness.alerts() == []
+    witness.pull()
+    assert refused(witness, log) == ["wrong-old-size"]
+    assert [alert["kind"] for alert in witness.alerts()] == ["inconsistent-checkpoints/v1"]
+
+
 def test_a_head_that_the_entries_here_do_not_lead_to_is_not_signed(log: WorldNode, witness: WorldNode) -> None:
     """The witness holds more than it signed; the first head that it is asked to sign is of another history."""
     for number in range(3):
