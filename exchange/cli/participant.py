@@ -128,7 +128,7 @@ def close_log(
     stands = membership.standing(settings, stick)
     record = membership.succeeded(settings, stands, origin)
     membership.redraft(settings, stick, stands, record, (), utc_now())
-    say(
-        f"Once it is published: put {membership.NEXT_LOG_KEY} in the place of log.key, and origin = {origin!r} into node.toml."
+    _sign_next(
+        stick,
+        f"Then `cbm federation publish {folder} --node {directory}`, `cbm node succeed {directory}`, and start the node again.",
     )
-    _sign_next(stick, f"Then `cbm federation publish {folder} --node {directory}`, and start the node again.")

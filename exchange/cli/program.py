@@ -28,6 +28,7 @@ from exchange.cli import (
     show,
     sign,
     submit,
+    succeed,
     verify,
 )
 from exchange.cli.output import Exit, explain, say
@@ -47,6 +48,7 @@ node.app.command("check")(check.check)
 node.app.command("backup")(backup.backup)
 node.app.command("restore")(restore.restore)
 node.app.command("refill")(refill.refill)
+node.app.command("succeed")(succeed.succeed)
 key.app.command("close")(close.close)
 federation.app.command("init")(ceremony.init)
 federation.app.command("propose")(ceremony.propose_next)

@@ -21,19 +21,19 @@ from exchange.node.founding import NODE_KEYS, officer_key, read_participants
 from exchange.node.keyfile import create_key, open_key
 from exchange.node.offline import FileSigner, Proven, open_offline, prove
 from exchange.node.stick import Stick
+from exchange.node.successor import NEXT_LOG_KEY
 from exchange.store import log as logs
 from exchange.store.log import LogState
 from exchange.store.snapshot import snapshot
 from exchange.store.trust import held_since
 from exchange.trust.charter import Member
 from exchange.trust.choice import Held, pin
+from exchange.trust.closing import close_log, closed_key
 from exchange.trust.contents import charter_in, read_record
 from exchange.trust.drafts import draft_record
 from exchange.trust.identities import FOUNDERS, ITSELF, in_force
 from exchange.trust.join import Join, format_join
 from exchange.trust.participants import (
-    Closed,
-    ParticipantKey,
     ParticipantLog,
     ParticipantRecord,
     check_successor,
@@ -44,7 +44,6 @@ from exchange.trust.rolefile import RoleFile
 
 GOOD_FOR = timedelta(days=365)
 RELAY_KEY = "relay.key"
-NEXT_LOG_KEY = "log.next.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,22 +214,15 @@ def revoked(stands: Standing, fingerprint: str, index: int | None) -> Participan
     if index is not None and not 0 <= index <= size:
         raise Misuse(f"the log stands at {size}; a key is closed at an index up to that")
     end = max(found[0].start, (log, size if index is None else index))
-    return replace(record, keys=tuple(_ended(key, end) if key is found[0] else key for key in record.keys))
-
-
-def _ended(key: ParticipantKey, end: Position) -> ParticipantKey:
-    if key.before is not None and key.before <= end:
-        raise Misuse(f"{key.public_key.keyid[:16]} counts no longer from {key.before[0]}:{key.before[1]} on already")
-    return replace(key, before=end)
+    return closed_key(record, found[0].public_key.keyid, end)
 
 
 def succeeded(settings: Settings, stands: Standing, origin: str) -> ParticipantRecord:
     """The record in which the current log is closed where it stands, and another goes on, under a key that is made here."""
     record, path = stands.record, settings.keys / NEXT_LOG_KEY
     made = open_key(path, kind=Kind.LOG) if path.exists() else create_key(path, Kind.LOG)
-    closed = replace(record.current_log, closed=Closed(stands.log.size, stands.log.root))
     following = ParticipantLog(origin, Vkey(origin, ED25519, made.key.public))
-    return replace(record, logs=(*record.logs[:-1], closed, following))
+    return close_log(record, stands.log.size, stands.log.root, following)
 
 
 def change_identity(

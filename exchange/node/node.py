@@ -19,10 +19,9 @@ from exchange.core.note import ED25519, Vkey, format_vkey
 from exchange.errors import ExchangeError, LogStopped, Malformed, Misuse
 from exchange.files import locked, make_folder
 from exchange.node.appender import Appender
-from exchange.node.founding import read_participants
-from exchange.node.inbox import read_inbox
 from exchange.node.keyfile import open_key
 from exchange.node.space import MEGABYTE, Space
+from exchange.node.successor import record_of
 from exchange.node.witness import Witness
 from exchange.resources import form_files
 from exchange.store import documents
@@ -31,8 +30,6 @@ from exchange.store.database import Database, Transaction
 from exchange.store.fitting import judge_unknown
 from exchange.store.folder import DocumentFolder
 from exchange.store.restored import mark_ahead
-from exchange.store.trust import held_since
-from exchange.trust.choice import choose, pin
 from exchange.trust.participants import Participants
 from exchange.trust.quorum import witness_name
 
@@ -192,11 +189,7 @@ class Node:
 
 def _is_closed(settings: Settings, tx: Transaction, origin: str, now: datetime) -> bool:
     """This State's own record closes that log, and another comes after it: then the same database keeps both."""
-    if settings.root is None:
-        record = read_participants(settings.peers).records.get(settings.participant)
-    else:  # it may have come by hand while the node stood still, as it must for this
-        held = held_since(tx, pin(settings.root.read_bytes()))
-        record = choose(read_inbox(settings.trust_inbox), held, now).held.records.get(settings.participant)
+    record = record_of(settings, tx, now)
     return record is not None and any(log.origin == origin and log.closed is not None for log in record.logs[:-1])
 
 
