@@ -9,18 +9,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from exchange.cli.demonstration import demonstration_root
 from exchange.client import Client
 from exchange.client.answers import HeadStanding
 from exchange.core.vocabulary import is_participant_code
 from exchange.errors import Unreachable
 from exchange.node.founding import read_participants
-from exchange.resources import EXAMPLES
+from exchange.resources import EXAMPLES, ROOTS
+from exchange.trust.choice import pin
+from exchange.trust.contents import read_root
 from tests.databases import hand_in
 from tests.processes import ROOT, SECONDS, cbm, environment, fresh, full_audit
 
@@ -58,6 +62,14 @@ def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
         (code, index, ident.lower()[:16]) for code, entries in own.items() for index, ident in entries
     ]
 
+    root = (ROOTS / "demo.example.json").read_bytes()
+    assert "2 of 3 founders have signed who takes part: 3 States" in told and sha256(root).hexdigest() in told
+    assert "3 of 3 nodes know the new officer: XR, XA, XI" in told
+    for directory in nodes.values():
+        assert (directory / "root.json").read_bytes() == root
+        assert query(directory, "SELECT count(*) FROM trust_file WHERE role = 'XA'")[0][0] == 2
+        assert query(directory, "SELECT count(*) FROM alert")[0][0] == 0
+
     entries = sum(
         query(each, "SELECT count(*) FROM entry JOIN log l ON l.id = log_id WHERE NOT l.own")[0][0]
         for each in nodes.values()
@@ -85,6 +97,15 @@ def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
     assert "  verified: Ruritania published this, and its log holds it at index 0" in told
     assert "Without an anchor the same pack is: consistent, but signed by keys nobody here has vouched for." in told
     assert running(nodes.values()) == []
+
+
+@pytest.mark.parametrize(("federation", "founders"), [("demo.example", 3), ("trial.example", 5)])
+def test_the_roots_of_demonstrations_are_those_in_keys(federation: str, founders: int) -> None:
+    shipped = (ROOTS / f"{federation}.json").read_bytes()
+    assert demonstration_root(founders).raw == shipped
+    says = read_root(pin(shipped).root)
+    assert (len(says.root.keys), says.root.threshold) == (founders, founders // 2 + 1)
+    assert sha256(shipped).hexdigest() in (ROOTS / "README.md").read_text()
 
 
 def test_a_demo_that_cannot_be_says_why(tmp_path: Path) -> None:

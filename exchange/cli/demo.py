@@ -3,12 +3,13 @@
 Every line printed is computed from what the nodes answered.
 """
 
+import hashlib
 import os
 import secrets
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from exchange.cli.contacts import card
+from exchange.cli.demonstration import Demonstration
 from exchange.cli.fleet import DemoNode, Fleet
 from exchange.cli.output import Exit, answer_json, say
 from exchange.cli.returns import NOTE, Return, invented, read_records
@@ -32,6 +34,7 @@ from exchange.node.draft import Draft, prepare
 from exchange.node.founding import read_participants
 from exchange.node.wording import in_words
 from exchange.resources import form_files
+from exchange.trust.participants import parse_record
 from exchange.trust.verdict import check_pack
 
 FEW_PULL_EVERY, MANY_PULL_EVERY = 5.0, 300.0  # seconds
@@ -65,9 +68,11 @@ def demo(
         every = FEW_PULL_EVERY if len(names) <= FEW else MANY_PULL_EVERY
         fleet = Fleet(folder, "demo.example" if records is None else "trial.example", names, every)
         try:
+            demonstration = Demonstration(folder / "founders", fleet.nodes[0].settings.federation)
+            _found(fleet, demonstration, tell)
             tell(f"Starting {len(names)} nodes, each with its own directory, keys, database and port, under {folder}")
             fleet.start()
-            story = _Story(fleet, returns, tell)
+            story = _Story(fleet, demonstration, returns, tell)
             pack = story.play()
             if records is not None:
                 tell(NOTE)
@@ -87,6 +92,16 @@ def demo(
         finally:
             fleet.stop()
     raise typer.Exit(Exit.YES if good else Exit.NO)
+
+
+def _found(fleet: Fleet, demonstration: Demonstration, tell: Callable[[str], None]) -> None:
+    """The federation, as its founders would: every State asks, they sign, each node is given the root and the list."""
+    founded, fleet.nodes = demonstration.found(fleet.nodes, datetime.now(UTC))
+    fleet.give(founded.participants)
+    tell(
+        f"{founded.threshold} of {founded.founders} founders have signed who takes part: {len(founded.participants.records)} States, "
+        f"each by its own record and identity keys; root sha256 {hashlib.sha256(founded.root).hexdigest()}"
+    )
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -130,8 +145,8 @@ def _whereabouts(fleet: Fleet) -> dict[str, Any]:
 class _Story:
     """The demonstration, step by step. `tell` says a line, or keeps quiet."""
 
-    def __init__(self, fleet: Fleet, returns: dict[str, list[Return]], tell: Any) -> None:
-        self._fleet, self._returns, self._tell = fleet, returns, tell
+    def __init__(self, fleet: Fleet, demonstration: Demonstration, returns: dict[str, list[Return]], tell: Any) -> None:
+        self._fleet, self._demonstration, self._returns, self._tell = fleet, demonstration, returns, tell
         self._clients = {node.code: Client(node.settings.url) for node in fleet.nodes}
         self._catalogue = Catalogue.from_files(form_files())
         self._long = len(fleet.nodes) <= FEW
@@ -141,6 +156,7 @@ class _Story:
         """Publish, pull, compare, look up. Returns an evidence pack out of a mirror."""
         if self._long:
             self._introduce()
+            self._rotate()
         published = {
             node.code: [self._publish(node, item) for item in self._returns[node.code]] for node in self._fleet.nodes
         }
@@ -160,6 +176,26 @@ class _Story:
             self._tell(
                 f"  {node.code}  {node.name:<10}  {node.settings.url}  log {about['origin']}, {about['size']} entries"
             )
+
+    def _rotate(self) -> None:
+        """The second State lets another officer sign, who signs all that follows; the others learn it by visiting it."""
+        node, everybody, words = self._demonstration.rotate(self._fleet.nodes[1], datetime.now(UTC))
+        self._fleet.nodes[1] = node
+        self._fleet.give(everybody)
+        self._tell(
+            f"\n{node.name} lets another officer sign, alone. This is what its two identity keys are asked to sign, and do:"
+        )
+        for line in words:
+            self._tell(f"  {line}")
+        for each in (node, *(other for other in self._fleet.nodes if other.code != node.code)):
+            self._clients[each.code].pull((each.settings.directory / "operator.token").read_text())
+        keyid = node.officer.public.keyid
+        knowing = [
+            code
+            for code, client in self._clients.items()
+            if any(parse_record(item).key(keyid) for item in client.participants()["items"])
+        ]
+        self._tell(f"  {len(knowing)} of {len(self._clients)} nodes know the new officer: {', '.join(knowing)}")
 
     def _parcel(self, node: DemoNode, item: Return) -> Pack:
         """What `cbm sign` does: documents, commitments, the statement, one signature."""

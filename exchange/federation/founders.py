@@ -46,6 +46,8 @@ class Standing:
     charter: Charter | None
     bundle: bytes
     tag: str
+    known: frozenset[bytes]
+    """The files themselves."""
 
 
 class TrustList:
@@ -80,7 +82,8 @@ class TrustList:
         With nothing offered it looks at the clock alone: a list becomes stale, a replacement of keys takes effect.
         """
         with self._lock:
-            chosen = self._import(list(offered))
+            known = self.now_standing.known  # most of what a peer has to offer is here already
+            chosen = self._import([(name, raw) for name, raw in offered if raw not in known])
             word = self._word(chosen.held)
             return chosen if word is None else self._import([(file.name, file.raw) for file in word])
 
@@ -131,8 +134,9 @@ class TrustList:
 def _standing(held: Held, charter: Charter | None) -> Standing:
     words = [file for word in held.words.values() for file in (word.snapshot, word.timestamp)]
     targets = [] if held.targets is None else [held.targets]
-    bundle = format_bundle([*held.roots, *targets, *held.files.values(), *words])
-    return Standing(held, charter, bundle, sha256(bundle).hexdigest())
+    files = [*held.roots, *targets, *held.files.values(), *words]
+    bundle = format_bundle(files)
+    return Standing(held, charter, bundle, sha256(bundle).hexdigest(), frozenset(file.raw for file in files))
 
 
 def relay_keys(held: Held) -> frozenset[bytes]:

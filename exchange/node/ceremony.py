@@ -133,7 +133,7 @@ def found_federation(
     stick: Stick, federation: str, founders: Sequence[IdentityKey], threshold: int, decided: Decision, now: datetime
 ) -> None:
     """Draft the first root and the first list, with those who take part from the beginning. Raises Misuse, RecordRefused."""
-    if stick.published() or stick.drafts():
+    if TARGETS in stick.newest() or stick.drafts():
         raise Misuse(f"{stick.folder} holds a federation already; `cbm federation propose` changes it")
     charter = Charter(federation, bool(decided.live), (), Rosters(), {})
     _propose(stick, charter, tuple(founders), threshold, decided, now)

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 from exchange.core.vocabulary import is_participant_code
 from exchange.errors import ExchangeError, Malformed
@@ -90,7 +91,7 @@ def choose(offered: Iterable[tuple[str, bytes]], held: Held, now: datetime) -> C
     root = read_root(roots[-1])
     words, more = hear(held.words, files.get(TIMESTAMP, []), files.get(SNAPSHOT, []), root, now)  # 3
     findings += more
-    targets, says, seen, more = _founders_list(held, files.get(TARGETS, []), root, now)  # 4
+    targets, says, seen, more = _founders_list(held, files.get(TARGETS, []), roots[-1], now)  # 4
     findings += more
     grown = replace(held, roots=roots, words=words)
     if targets is None or says is None:
@@ -174,14 +175,22 @@ def _next_roots(old: RootSays, offered: list[RoleFile]) -> tuple[list[RoleFile],
     return list(found.values()), findings
 
 
+@lru_cache(maxsize=16)
+def _list_under(root: RoleFile, targets: RoleFile) -> TargetsSay | None:
+    """What the list says if it is signed as that root asks, else None: asked again with every import, and always the same."""
+    says = read_root(root)
+    return read_targets(targets, says) if says.targets.has_signed(targets) else None
+
+
 def _founders_list(
-    held: Held, offered: list[RoleFile], root: RootSays, now: datetime
+    held: Held, offered: list[RoleFile], newest: RoleFile, now: datetime
 ) -> tuple[RoleFile | None, TargetsSay | None, Mapping[str, datetime], list[Finding]]:
     """The highest version; where two differ that the founders signed, the one that was held, or else neither of them."""
     findings: list[Finding] = []
+    root = read_root(newest)
     signed = root.targets.signed(offered)
     before = held.targets
-    if before is not None and not root.targets.has_signed(before):
+    if before is not None and _list_under(newest, before) is None:
         before = None  # signed by founders of before: their version number binds nobody (TUF 1.0.31 section 5.3.11)
     for first, second in _two_faces([*signed, *([before] if before else [])]):
         findings.append(Finding.of(EQUIVOCATION, (first, second)))
@@ -200,7 +209,7 @@ def _founders_list(
         return file, says, _sightings(held, says.charter, now), findings
     if held.targets is None:
         return None, None, held.seen, findings
-    return held.targets, read_targets(held.targets, root), held.seen, findings
+    return held.targets, _list_under(newest, held.targets) or read_targets(held.targets, root), held.seen, findings
 
 
 def _two_faces(files: list[RoleFile]) -> Iterable[tuple[RoleFile, RoleFile]]:

@@ -74,6 +74,8 @@ def _newest(
 ) -> tuple[tuple[RoleFile, ParticipantRecord] | None, list[Finding]]:
     """The file that takes the place of the one in force, with its record; None if that one stays."""
     code, findings = member.participant, []
+    if not offered:
+        return None, []
     who = member.identities[number].authority
     signed = who.signed(offered)
     base = file if file is not None and who.has_signed(file) else None
