@@ -27,15 +27,17 @@ from exchange.audit.series import (
 )
 from exchange.audit.shape import MAX_SHAPES, Reading, Shape
 from exchange.audit.tree import hash_tile, why_unsigned
-from exchange.audit.work import ABSENT, MAX_FINDINGS, OPENED, UNDELIVERED, Outcome, Rows, Task, View
+from exchange.audit.work import ABSENT, FINDINGS, MAX_FINDINGS, OPENED, UNDELIVERED, Outcome, Rows, Task, View
 from exchange.core.catalogue import Catalogue
+from exchange.core.evidence import EVIDENCE_SLOT, FINDING, parse_evidence, verify_evidence
 from exchange.core.form import judge
 from exchange.core.merkle import HASH_SIZE, leaf_hash
 from exchange.core.note import Vkey
 from exchange.core.tiles import TILE_WIDTH
-from exchange.errors import Malformed
+from exchange.errors import BadProof, Malformed
 
 REPEATED = "duplicate-submission"
+CONVICTS, CONVICTS_NOBODY, NOT_DELIVERED = FINDINGS
 COLUMNS = (
     *("id", "participant", "form", "version", "obligations", "series", "issued", "period_start", "period_end"),
     *("return_kind", "message", "status", "directory", "disputed", "fits"),
@@ -241,9 +243,22 @@ class _Run:
                 delivered = False
                 if len(self._outcome.undelivered) < MAX_FINDINGS:
                     self._outcome.undelivered.append((index, slot.slot, commitment.hex()))
+            if slot.slot == EVIDENCE_SLOT and reading.shape.form.code == FINDING:
+                self._finding(content)
             if slot.slot == "body":
                 fits, body = (None if there and content is None else self._fitting(columns, content)), content
         return delivered, fits, body
+
+    def _finding(self, evidence: bytes | None) -> None:
+        """What a State tells of another's misbehaviour counts by its evidence alone, which is verified here again."""
+        told = NOT_DELIVERED
+        if evidence is not None:
+            try:
+                verify_evidence(parse_evidence(evidence))
+                told = CONVICTS
+            except (Malformed, BadProof):
+                told = CONVICTS_NOBODY
+        self._outcome.sums[told] += 1
 
     def _is_listed(self, row: Row, expected: Row) -> bool:
         """Whether the row says of the document what the statement says; and told, whether it is held as it says."""

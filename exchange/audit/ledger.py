@@ -12,7 +12,7 @@ from exchange.audit.report import CLASSES, MAX_LISTED, Fault, LogAccount
 from exchange.audit.series import BUCKETS, Owner
 from exchange.audit.sources import LogClaim
 from exchange.audit.tree import Growth
-from exchange.audit.work import Outcome
+from exchange.audit.work import FINDINGS, Outcome
 
 IN_MEMORY = 32 * 1024 * 1024  # bytes of facts; what is more lies in a file without a name
 
@@ -96,6 +96,13 @@ class Ledger:
             Owner(claim.participant, claim.ordinal, size, growth.size)
             for claim, size, growth in zip(self.logs, ends, self.growths, strict=True)
         )
+
+    def findings(self) -> Iterator[str]:
+        """What each log tells of others' misbehaviour, its evidence verified again."""
+        for claim, sums in zip(self.logs, self.sums, strict=True):
+            told = [f"{sums[what]:,} {what}" for what in FINDINGS if sums[what]]
+            if told:
+                yield f"{claim.origin}: findings of misbehaviour told (PLT-03): {', '.join(told)}"
 
     def accounts(self) -> Iterator[LogAccount]:
         """To be asked for last: what was taken after it is not in it."""

@@ -153,7 +153,7 @@ class _Audit:
             faults=tuple(ledger.faults),
             more_faults=ledger.more_faults,
             undelivered=tuple(ledger.undelivered),
-            notes=tuple(self._notes),
+            notes=(*self._notes, *ledger.findings()),
         )
 
     def _records(self) -> Mapping[str, ParticipantRecord]:

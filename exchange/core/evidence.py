@@ -42,6 +42,8 @@ from exchange.core.note import Note, format_note, parse_note, parse_vkey
 from exchange.errors import BadProof, ExchangeError, Malformed, TooLarge, UnknownKey, WrongOrigin
 
 KIND = "inconsistent-checkpoints/v1"
+FINDING = "PLT-03"  # the form under which a State tells of it in its own log
+EVIDENCE_SLOT = "a1"  # where it then stands, byte for byte
 MAX_EVIDENCE = 256 * 1024  # bytes: two notes, escaped, and a proof
 _NOTES = ("checkpoint_a", "checkpoint_b", "prefix_root", "consistency")
 _FIELDS = ("kind", "log_vkey", *_NOTES)

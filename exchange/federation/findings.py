@@ -13,7 +13,7 @@ from exchange.core.evidence import InconsistentCheckpoints, build_evidence
 from exchange.core.merkle import HashReader
 from exchange.errors import BadProof, ExchangeError, Forked
 from exchange.store.alerts import raise_alert
-from exchange.store.convictions import convict
+from exchange.store.convictions import convict, vouchers
 from exchange.store.database import Transaction
 from exchange.store.log import LogState, Signed
 from exchange.store.rows import Decision
@@ -30,8 +30,12 @@ def fork_evidence(
 
 
 def report_fork(tx: Transaction, log: LogState, evidence: InconsistentCheckpoints, now: datetime) -> Forked:
-    """Two histories under one key: keep the proof, and cosign this log no more. Returns the error to raise."""
-    return Forked(convict(tx, log, evidence, now))
+    """Two histories under one key: the proof is kept, and this log cosigned no more. So is the proof against a
+    witness that signed both. Returns the error to raise."""
+    summary = convict(tx, log, evidence, now)
+    for witness, proof in vouchers(tx, log, evidence):
+        convict(tx, log, proof, now, witness)
+    return Forked(summary)
 
 
 # The three below convict nobody, and whoever serves them can vary them without end: the first of its sort is kept for

@@ -98,7 +98,7 @@ class Puller:
             head = None if note is None else next_head(self.db, peer, log, note, self.clock())
             if note is not None and head is not None:
                 signed = head.size
-                found = self._grow(peer, log, head, signed_alone(note, parse_vkey(log.vkey)), progress)
+                found = self._grow(peer, log, head, note, progress)
             if note is not None:
                 self.on_note(origin, note)
             self._withheld.pop(origin, None)
@@ -125,6 +125,10 @@ class Puller:
     def _grow(self, peer: PeerLog, log: LogState, head: Checkpoint, note: bytes, progress: Progress | None) -> int:
         """Fetch, prove and store what is missing up to the head, as far as the time of this visit goes. Returns the documents stored."""
         found, first, tree = 0, log.stored, SignedTree(peer, head)
+        served, note = (
+            note,
+            signed_alone(note, parse_vkey(log.vkey)),
+        )  # other lines prove nothing here but who vouched for a fork
         try:
             with self.db.read() as tx:
                 promised = binding(tx, log)
@@ -135,7 +139,7 @@ class Puller:
                 if progress is not None:
                     progress(log.participant, log.stored, head.size)
         except BadProof as error:
-            failure = contradicted(self.db, log, tree, note, error, self.clock())
+            failure = contradicted(self.db, log, tree, served, error, self.clock())
             if not isinstance(failure, Forked):  # what convicts is kept as evidence, and not as a promise
                 self._promise(log, head, note)
             raise failure from None

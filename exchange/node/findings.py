@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as Late
 
 from exchange.core.document import SMALL_DOCUMENT
 from exchange.core.dsse import format_envelope, sign_payload
-from exchange.core.evidence import InconsistentCheckpoints, evidence_id, parse_evidence, verify_evidence
+from exchange.core.evidence import FINDING, InconsistentCheckpoints, evidence_id, parse_evidence, verify_evidence
 from exchange.core.keys import Kind
 from exchange.core.note import format_vkey
 from exchange.errors import BadProof, ExchangeError, KeyNotAllowed, Malformed, Misuse, NotFound, Unavailable
@@ -27,7 +27,7 @@ from exchange.store import log as logs
 from exchange.store.alerts import Alert
 from exchange.store.convictions import convict, convictions
 from exchange.store.database import Transaction
-from exchange.store.findings import FINDING, Unread, keep_finding, told_of, unread_findings
+from exchange.store.findings import Unread, keep_finding, told_of, unread_findings
 from exchange.trust.quorum import keys_of
 
 READ_AT_ONCE = 64  # entries of one transaction

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from exchange.core.evidence import EVIDENCE_SLOT, FINDING
 from exchange.store import tables
 from exchange.store.database import Transaction
 from exchange.store.upsert import keep
-
-FINDING = "PLT-03"
-EVIDENCE_SLOT = "a1"
 
 
 @dataclass(frozen=True, slots=True)

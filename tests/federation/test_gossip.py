@@ -7,13 +7,22 @@ import httpx
 import orjson
 import pytest
 
+from exchange.audit.laws import Subject
+from exchange.audit.run import audit_directory
+from exchange.audit.sources import DirectoryPlace
+from exchange.config import read_settings
 from exchange.core.base64text import format_base64
+from exchange.core.cosignature import cosign
+from exchange.core.evidence import FINDING
+from exchange.core.keys import Kind
+from exchange.core.note import format_lines, parse_note
 from exchange.errors import Malformed
 from exchange.federation.gossip import MAX_FOLLOWED, MAX_LOGS, parse_heads
-from exchange.store.findings import FINDING
-from tests.faults import Real, Twin, answer, convicted, down, edited, forked, only
-from tests.witness import ask, head_of
-from tests.world import Fault, World, WorldNode
+from exchange.node.keyfile import open_key
+from exchange.trust.verdict import check_evidence
+from tests.faults import Real, Twin, answer, convicted, down, edited, forked, only, serving
+from tests.witness import ask, head_of, vkey_of
+from tests.world import FEDERATION, Fault, World, WorldNode
 
 
 def publish(node: WorldNode, number: int) -> None:
@@ -60,6 +69,46 @@ def test_two_audiences_that_never_met_the_same_face_catch_it_when_they_talk(
             assert ask(xa, 0, [], head_of(xi)[1]).status_code == 200
             world.wire.nodes.pop("twin.test.example")
             xr.fault = None
+
+
+@pytest.mark.parametrize("second", [1, 3])
+def test_a_witness_that_vouched_for_both_faces_is_convicted_with_the_log(tmp_path: Path, second: int) -> None:
+    """XI cosigns what it is shown, as it should, and under the table the other face as well."""
+    with World(tmp_path, "XR", "XA", "XI") as world:
+        xr, xa, xi = world["XR"], world["XA"], world["XI"]
+        key = open_key(xi.directory / "keys" / "witness.key", kind=Kind.WITNESS).key
+        with forked(xr, shared=True) as twin:
+            other = Facing(twin)
+            world.wire.nodes["twin.test.example"] = twin
+            publish(xr, 1)
+            assert xr.running.cosigners.ask_now() == {"XA": None, "XI": None}
+            assert xa.pull() == {"XR": None, "XI": None}
+            publish(other, second)
+            note = other.get("/log/checkpoint").content
+            line = cosign(parse_note(note).text, vkey_of(xi).partition("+")[0], key, 1_790_000_000)
+            twin.fault = serving(note + format_lines([line]))
+            twin.speak()
+            assert "signed two histories" in str(xa.pull()["XR"])
+            twin.be_silent()
+            found = {alert["participant"]: alert for alert in xa.alerts()}
+            assert list(found) == ["XR", "XI"] and "as a witness" in found["XI"]["summary"]
+            for alert in found.values():
+                assert check_evidence(orjson.dumps(alert["evidence"])).holds
+            assert len(xa.get(f"/v1/submissions?form={FINDING}").json()["items"]) == 2
+            xr.pull()
+            assert {alert["participant"] for alert in xr.alerts()} == {"XR", "XI"}, "read in the log of XA"
+            world.wire.nodes.pop("twin.test.example")
+    settings = read_settings(xr.directory)
+    report = audit_directory(
+        DirectoryPlace(xr.directory, settings.database_url, settings.documents),
+        Subject("XR", FEDERATION, xr.origin),
+        world.catalogue,
+        anchor=None,
+        workers=1,
+        now=world.now,
+    )
+    assert report.holds, report.faults
+    assert f"{xa.origin}: findings of misbehaviour told (PLT-03): 2 convicting" in report.notes
 
 
 class Facing(Twin):
