@@ -4,10 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, update
 
 from exchange.api.metrics import families, format_families
 from exchange.core.base64text import parse_base64
 from exchange.errors import KeyNotAllowed
+from exchange.store import intake, tables
+from exchange.store import log as logs
+from exchange.trust.admission import admit
 from exchange.trust.closing import close_log, closed_key
 from exchange.trust.participants import ParticipantRecord
 from tests import key_named
@@ -141,3 +145,26 @@ def test_a_log_key_rotated_to_fork_is_noticed_by_who_mirrored_the_other_side(tmp
         assert "closed-otherwise/v1" in [one["kind"] for one in xi.alerts()], "XA's mirror is of the other side"
         in_force(world, with_record(world.participants, ended), "XA", "XI")
         assert len(xa.alerts()) == 1, "told once"
+
+
+def test_what_a_program_before_refused_is_judged_again_once(tmp_path: Path) -> None:
+    """It took an entry that a closing reached out of the registry; migration 0006 leaves a note of it."""
+    with World(tmp_path, "XR", "XA") as world:
+        xr, xa = world["XR"], world["XA"]
+        for number in range(2):
+            xr.publish(institution={"en": f"Team {number}"})
+        world.pull()
+        take(world, closing(xr, 1))
+        with xa.running.node.db.write() as tx:
+            log = logs.log_of(tx, xr.origin)
+            intake.rejudge(tx, log, 1, admit(b"", xr.origin, 1, world.participants), world.catalogue, world.now)
+            said = {"verdict": "refused", "code": "key-not-allowed", "reason": "as it was said then"}
+            tx.execute(update(tables.ENTRY).where(tables.ENTRY.c.verdict == "refused").values(**said))
+            tx.execute(insert(tables.SETTING).values(name="judge again", value="key-not-allowed"))
+        assert shown(xa) == [(0, True, None)]
+        xa.stop()
+        xa.start()
+        assert shown(xa) == shown(xr) == [(0, True, None), (1, False, 1)]
+        assert xa.heads() == xr.heads() and xa.alerts() == []
+        slots = xa.get("/v1/submissions").json()["items"][0]["documents"]
+        assert [slot["held"] for slot in slots] == [True]
