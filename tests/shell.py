@@ -44,7 +44,7 @@ sys.exit(code)
 
 
 def with_databases(script: str, folder: Path) -> str:
-    """The setting `database` after each `node init`, and an empty database for each `node restore`, where this run is on PostgreSQL."""
+    """`database` set after each `node init`, an empty one for `node restore` and `node recover --keys`, where this run is on PostgreSQL."""
     if engine.name != "postgresql":
         return script
 
@@ -55,7 +55,7 @@ def with_databases(script: str, folder: Path) -> str:
         return f"{found[0]} --database '{fresh_database(folder)}'"
 
     script = re.sub(r"^.*cbm node init (\S+) .*", settled, script, flags=re.M)
-    return re.sub(r"^.*cbm node restore .*", given, script, flags=re.M)
+    return re.sub(r"^.*cbm node (restore|recover .*--keys) .*", given, script, flags=re.M)
 
 
 @contextmanager

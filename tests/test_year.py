@@ -71,6 +71,8 @@ ARCADIA = """
 cp {srv}/xr/peers.json {xa}/peers.json && cp {xa}/peers.json records-kept-by-arcadia.json
 """
 
+DISKS_DIE = ("November", "Still November")
+
 # Not before Arcadia's mirror has everything, as it would after five minutes.
 DISK_DIES = """
 for i in $(seq 200); do
@@ -88,10 +90,12 @@ def _script(places: dict[str, str]) -> str:
     lines = ["set -euo pipefail"]
     for section in re.split(r"^## ", YEAR, flags=re.MULTILINE):
         lines.append(f"echo '## {section.splitlines()[0]}'")
-        if section.startswith("November"):
+        if section.startswith(DISKS_DIE):
             lines.append(DISK_DIES.format(**places))
+        if section.startswith("Still November"):
+            lines.append("rm -rf " + places["backups"] + "/xr/*")
         for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL):
-            lines += [block, "" if section.startswith("November") else ARCADIA.format(**places)]
+            lines += [block, "" if section.startswith(DISKS_DIE) else ARCADIA.format(**places)]
     text = "\n".join(lines)
     for old, new in (
         ("https://cbm.xr.example", f"http://127.0.0.1:{places['port']}"),
@@ -126,7 +130,7 @@ def test_a_year_with_a_node_goes_as_it_is_written(tmp_path: Path) -> None:
         said = _live(tmp_path, places, program)
     _check_what_was_said(said)
     full_audit(tmp_path / "srv" / "xr")
-    assert len(list((tmp_path / "backups" / "xr").iterdir())) == 3
+    assert [path.name for path in (tmp_path / "backups" / "xr").iterdir()] == ["after-recovery"]
 
 
 def _live(folder: Path, places: dict[str, str], program: Path) -> str:
@@ -172,6 +176,10 @@ def _check_what_was_said(said: str) -> None:
     ends = re.findall(r"check ended with (\d)", november)
     assert ends == ["1", "0"], "wrong before the entries were taken back, well afterwards"
     assert "0 named and not here yet" in november.rpartition("taken back")[2], "documents came back with their entries"
+    still = months["Still"]
+    assert "The node of XR is laid out anew in" in still
+    assert "3 entries taken back from 1 other nodes, with 3 documents; the log ends at 3" in still
+    assert "check ended with 0" in still and "0 named and not here yet" in still
     assert "The keys are missing" in months["December"]
 
 

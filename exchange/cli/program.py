@@ -23,7 +23,7 @@ from exchange.cli import (
     pack,
     participant,
     pull,
-    refill,
+    recover,
     restore,
     show,
     sign,
@@ -47,7 +47,7 @@ app.add_typer(federation.app, name="federation")
 node.app.command("check")(check.check)
 node.app.command("backup")(backup.backup)
 node.app.command("restore")(restore.restore)
-node.app.command("refill")(refill.refill)
+node.app.command("recover")(recover.recover)
 node.app.command("succeed")(succeed.succeed)
 key.app.command("close")(close.close)
 federation.app.command("init")(ceremony.init)

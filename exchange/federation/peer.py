@@ -20,6 +20,7 @@ from exchange.client.patience import patient_until
 from exchange.core.document import MAX_DOCUMENT
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import MAX_NOTE
+from exchange.core.receipt import MAX_RECEIPT
 from exchange.core.tiles import MAX_ENTRY, TILE_WIDTH, TilePath, format_bundle, format_tile_path, parse_bundle
 from exchange.errors import NotFound, Unreachable
 from exchange.federation.offers import MAX_LINE
@@ -118,6 +119,10 @@ class PeerLog:
             self._expect_ok(response)
             for chunk in self._chunks(response, MAX_DOCUMENT):
                 write(chunk)
+
+    def receipt(self, ident: str) -> bytes:
+        """What the peer answers for the receipt of a submission, of whatever log."""
+        return self._get(f"/v1/submissions/{ident}/receipt", MAX_RECEIPT)[0]
 
     def ask(self, path: str) -> tuple[int, str, bytes]:
         """Any small answer as it is: its status, the clock of the peer (its Date), the body."""

@@ -235,7 +235,7 @@ def _documents(facts: Facts) -> Finding:
     if not overdue:
         return Finding("documents", Standing.OK, f"{owed} named and not here yet, none for more than a day")
     step = (
-        f"`cbm pull {facts.directory}` shows who owes them: ask their operators; your own come with `cbm node refill`"
+        f"`cbm pull {facts.directory}` shows who owes them: ask their operators; your own come with `cbm node recover`"
     )
     return Finding("documents", Standing.ATTENTION, f"{overdue} named for more than a day and still not here", step)
 

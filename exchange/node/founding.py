@@ -60,7 +60,7 @@ def found(settings: Settings, *, name: str, officers: Sequence[PublicKey], now: 
     for path, made in keys.items():
         keep_key(path, made)
     write_whole(settings.peers, content, PUBLIC)
-    write_whole(directory / SETTINGS_FILE, _settings_text(settings).encode(), PUBLIC)
+    write_whole(directory / SETTINGS_FILE, settings_text(settings).encode(), PUBLIC)
     return participants
 
 
@@ -120,7 +120,7 @@ def write_participants(path: Path, participants: Participants) -> None:
     write_whole(path, format_participants(participants), PUBLIC)
 
 
-def _settings_text(settings: Settings) -> str:
+def settings_text(settings: Settings) -> str:
     return f'''# The settings of this node; CBM_ variables of the environment win over them. No secret belongs here.
 participant = "{settings.participant}"
 federation = "{settings.federation}"

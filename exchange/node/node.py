@@ -178,7 +178,7 @@ class Node:
         """Why nothing is signed on here, and what to do about it."""
         return (
             f"{seen}, this database ends at {size}: it is an old copy, and signing on would fork the log; stop the node, then "
-            f"restore a newer backup, or take back what the others hold with `cbm node refill {self.settings.directory}`"
+            f"restore a newer backup, or take back what the others hold with `cbm node recover {self.settings.directory}`"
         )
 
     def close(self) -> None:

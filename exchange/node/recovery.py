@@ -39,11 +39,11 @@ class Recovery:
         with node.db.read() as tx:
             self._restored, known, log = restored(tx), ahead(tx), logs.log_of(tx, node.origin)
         if log.halted is not None:
-            node.appender.stop(f"two histories of this log are signed ({log.halted}): see `cbm alerts`")
+            node.appender.stop(f"{log.halted}; see `cbm alerts`")
         if known > log.size:
             node.appender.stop(node.outgrown(f"another node was seen to hold our log at size {known}", log.size))
         self._why: str | None = None
-        self._settle(frozenset(), alone=alone and not self._witnesses())
+        self._settle(frozenset(), alone=alone and len(node.participants.records) == 1)
         node.appender.held.append(lambda: self._why)
         node.witness.held.append(self._why_no_witness)
 

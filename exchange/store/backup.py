@@ -138,6 +138,33 @@ def filling_in(url: str, folder: Path, copied: Copied) -> Iterator[Transaction]:
 
 
 @contextmanager
+def beginning(url: str) -> Iterator[Transaction]:
+    """A new database, of which the block writes the first; nothing may stand there yet. Raises Misuse, Unavailable."""
+    if engine_name(url) == SQLITE:
+        target = sqlite_file(url)
+        if os.path.lexists(target):
+            raise Misuse(f"{target} exists already; nothing is ever written over a database")
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    else:
+        engine = postgresql(url)
+        try:
+            with engine.connect() as tx:
+                _check_empty(tx, url)
+        except DBAPIError as error:
+            raise unavailable(parts_of(url), error) from None
+        finally:
+            engine.dispose()
+    with closing(Database(url)) as db, db.write() as tx:
+        yield tx
+
+
+def _check_empty(tx: Connection, url: str) -> None:
+    if inspect(tx).get_table_names():
+        name = parts_of(url).render_as_string(hide_password=True)
+        raise Misuse(f"the database {name} is not empty; a restore never writes over one: make a new one")
+
+
+@contextmanager
 def _filling_sqlite(target: Path, source: Path) -> Iterator[Transaction]:
     if os.path.lexists(target):
         raise Misuse(f"{target} exists already; a restore never writes over a database")
@@ -158,9 +185,7 @@ def _filling_postgresql(url: str, folder: Path, copied: Copied) -> Iterator[Tran
     engine = postgresql(url, synchronous_commit="on")
     try:
         with engine.begin() as tx:
-            if inspect(tx).get_table_names():
-                name = parts_of(url).render_as_string(hide_password=True)
-                raise Misuse(f"the database {name} is not empty; a restore never writes over one: make a new one")
+            _check_empty(tx, url)
             bring_up_to_date(tx, copied.schema)
             for table in copied.tables:
                 _fill_table(tx, table, folder / table.file)

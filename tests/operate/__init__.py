@@ -6,6 +6,9 @@ from pathlib import Path
 
 from exchange.app import Exchange
 from exchange.config import read_settings
+from exchange.federation.peer import open_client
+from exchange.federation.pull import Puller
+from exchange.federation.recover import Rebuilder, Rebuilt
 from exchange.node.backup import back_up
 from exchange.node.manifest import Manifest
 from exchange.node.restore import Restored, restore
@@ -31,6 +34,22 @@ def brought_back(node: WorldNode, backup: Path, *, start: bool = True, alone: bo
 def started(node: WorldNode, *, alone: bool = False) -> Exchange:
     node.start(alone=alone)
     return node.running
+
+
+def rebuilt(node: WorldNode, said: list[str] | None = None) -> Rebuilt:
+    """What `cbm node recover DIR` does in a node that does not run; it starts afterwards."""
+    node.stop()
+    node.open()
+    inner, world = node.running.node, node.world
+    try:
+        puller = Puller(inner.db, inner.files, lambda: inner.participants, inner.catalogue, world.clock)
+        say = (said if said is not None else []).append
+        with open_client(world.wire) as client:
+            rebuilder = Rebuilder(puller, client, node.code, inner.vkey, 30.0, lambda *_: None, say)
+            return rebuilder.run()
+    finally:
+        node.stop()
+        node.start()
 
 
 def snapshot_of(folder: Path) -> Mapping[str, bytes]:

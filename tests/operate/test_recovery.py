@@ -11,12 +11,10 @@ import pytest
 from exchange.api.metrics import families
 from exchange.config import read_settings
 from exchange.errors import LogStopped
-from exchange.federation.pull import Puller
-from exchange.federation.refill import refill
 from exchange.node.recovery import ALERT
 from exchange.store.database import Database
 from exchange.store.restored import ahead, restored, settle_restored
-from tests.operate import brought_back, saved, started
+from tests.operate import brought_back, rebuilt, saved, started
 from tests.witness import ask, head_of
 from tests.world import World, WorldNode
 
@@ -34,18 +32,8 @@ def mark(node: WorldNode) -> str | None:
 
 
 def taken_back(node: WorldNode) -> int:
-    """What `cbm node refill` does; the entries that came."""
-    inner, world = node.running.node, node.world
-    puller = Puller(inner.db, inner.files, lambda: inner.participants, inner.catalogue, world.clock)
-    visits = refill(
-        puller,
-        httpx.Client(transport=world.wire),
-        own=node.code,
-        origin=node.origin,
-        timeout=30.0,
-        progress=lambda *_: None,
-    )
-    return sum(pulled.entries for visit in visits for pulled in visit.pulled)
+    """What `cbm node recover` does; the entries that came."""
+    return rebuilt(node).entries
 
 
 def test_the_newest_backup_goes_on(tmp_path: Path) -> None:
@@ -72,8 +60,8 @@ def test_an_old_backup_refuses_to_append_and_says_what_to_do(tmp_path: Path) -> 
         brought_back(node, tmp_path / "old")
         said = reason(node)
         assert "XA holds our log at size 2, this database ends at 1" in said
-        assert "restore a newer backup" in said and f"cbm node refill {node.directory}" in said
-        with pytest.raises(LogStopped, match="cbm node refill"):
+        assert "restore a newer backup" in said and f"cbm node recover {node.directory}" in said
+        with pytest.raises(LogStopped, match="cbm node recover"):
             node.publish()
         assert mark(node) is not None
         started_again(node)
