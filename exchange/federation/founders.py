@@ -22,7 +22,7 @@ from exchange.federation.trustlist import bring_into_force
 from exchange.store.alerts import raise_alert
 from exchange.store.database import Database, Transaction
 from exchange.store.participants import newest_records
-from exchange.store.trust import held_since, keep_files, keep_held
+from exchange.store.trust import held_since, keep_held
 from exchange.trust.bundle import format_bundle
 from exchange.trust.charter import Charter
 from exchange.trust.choice import Chosen, Held, choose, pin
@@ -69,8 +69,6 @@ class TrustList:
         self._lock = threading.Lock()
         self._raised: set[tuple[str, str, str]] = set()
         pinned = pin(root)
-        with db.write() as tx:
-            keep_files(tx, pinned.roots, clock())
         with db.read() as tx:
             held = held_since(tx, pinned)
         self.now_standing = _standing(held, None)

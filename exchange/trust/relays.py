@@ -67,6 +67,7 @@ def hear(
     by_version: dict[int, list[RoleFile]] = {}
     for snapshot in (*snapshots, *(word.snapshot for word in before.values())):
         by_version.setdefault(snapshot.version, []).append(snapshot)
+    whole = {version: root.snapshot.signed(files) for version, files in by_version.items()}
     sober = [timestamp for timestamp in timestamps if timestamp.version <= (now + AHEAD).timestamp()]  # 1
     for timestamp in root.timestamp.signed(sober):  # 2
         for keyid in timestamp.signatures:
@@ -76,7 +77,7 @@ def hear(
                 if timestamp.version == last.timestamp.version and timestamp != last.timestamp:
                     findings.append(Finding.of(EQUIVOCATION, (last.timestamp, timestamp), f"relay {key.fingerprint}"))
                 continue
-            for snapshot in root.snapshot.signed(by_version.get(_named(timestamp), [])):  # 4
+            for snapshot in whole.get(_named(timestamp), []):  # 4
                 if keyid not in snapshot.signatures:  # another relay's of the same second
                     continue
                 if last is not None and _lowers(last.snapshot, snapshot):  # 5

@@ -47,6 +47,7 @@ class RoleFile:
     expires: datetime = field(compare=False)
     signatures: Mapping[str, bytes] = field(compare=False, repr=False)
     signed: Payload = field(compare=False, repr=False)
+    _raw: bytes | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def digest(self) -> bytes:
@@ -59,10 +60,12 @@ class RoleFile:
 
     @property
     def raw(self) -> bytes:
-        """The file: every signature it carries, in the order of the keyids."""
-        signatures = [{"keyid": keyid, "sig": sig.hex()} for keyid, sig in sorted(self.signatures.items())]
-        value = {"signatures": signatures, "signed": self.signed.to_dict()}
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        """The file: every signature it carries, in the order of the keyids. Written once: it is compared, kept and served."""
+        if self._raw is None:
+            signatures = [{"keyid": keyid, "sig": sig.hex()} for keyid, sig in sorted(self.signatures.items())]
+            value = {"signatures": signatures, "signed": self.signed.to_dict()}
+            object.__setattr__(self, "_raw", json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+        return self._raw or b""
 
 
 def parse_role(raw: bytes, role: str) -> RoleFile:

@@ -304,6 +304,16 @@ def test_two_lists_of_the_founders_under_one_version_are_evidence_and_the_first_
     assert [file["version"] for file in chosen.findings[0].evidence["files"]] == [1, 1]
 
 
+def test_two_new_lists_of_the_founders_under_one_version_are_evidence_and_neither_is_taken() -> None:
+    made = Founders()
+    held = made.cold().held
+    one, two = made.sign_targets(2), made.sign_targets(2, replace(made.charter, live=True))
+    chosen = made.later(held, one, two)
+    assert chosen.held.targets == held.targets and kinds(chosen) == {(EQUIVOCATION, "")}
+    cold = choose([*((n, r) for n, r in made.files() if "targets" not in n), *offer(one, two)], made.pinned(), NOW)
+    assert cold.participants is None, "a node that begins believes neither"
+
+
 def test_two_records_under_one_version_are_evidence_and_neither_is_taken() -> None:
     made = Founders()
     held = made.cold().held
