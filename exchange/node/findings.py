@@ -47,11 +47,15 @@ class Findings:
         """After each round of visits: 1. what others found counts here, too; 2. what was found here is told, or later where it cannot be."""
         try:
             with self._alone:
-                while self._read():  # 1
-                    pass
-                self._tell()  # 2
+                self._read_all()  # 1
+                if self._tell():  # 2
+                    self._read_all()  # which makes our own entry one of those that tell of it
         except ExchangeError as error:
             _logger.error("findings are left for the next round: %s", error)
+
+    def _read_all(self) -> None:
+        while self._read():
+            pass
 
     def _read(self) -> bool:
         """Some of those unread. True where there may be more."""
@@ -90,12 +94,13 @@ class Findings:
                 return record.participant
         return None
 
-    def _tell(self) -> None:
+    def _tell(self) -> bool:
+        """True where anything was."""
         with self._node.db.read() as tx:
             found = convictions(tx)
             told = told_of(tx, {evidence.accused for _, evidence, _ in found})
         mine = {one.accused for one in told if one.participant == self._node.settings.participant}
-        texts = {one.evidence_id for one in told}
+        texts, before = {one.evidence_id for one in told}, len(mine)
         for text, evidence, alert in found:
             if evidence.accused in mine or evidence_id(text) in texts:
                 self._node.local_findings.pop(evidence.accused, None)
@@ -107,6 +112,7 @@ class Findings:
             else:
                 mine.add(evidence.accused)
                 self._node.local_findings.pop(evidence.accused, None)
+        return len(mine) > before
 
     def _publish(self, text: bytes, evidence: InconsistentCheckpoints, alert: Alert) -> None:
         """Through the one door, as whatever this State submits. Raises what the door holds against it."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from exchange.core.evidence import evidence_id
 from tests.cli.desk import Desk
 from tests.databases import bring_back, copy_node, give_database
 from tests.processes import NodeProcess, full_audit
@@ -82,11 +83,13 @@ def test_a_forked_log_becomes_an_alert_whose_evidence_convicts_by_itself(two: De
         two.node = ruritania.url
         done = two.cbm("alerts", "--evidence", "evidence")
         assert done.code == 1 and "inconsistent-checkpoints/v1  XA" in done.out
-        assert "signed two histories" in done.out
+        assert "signed two histories" in done.out and "  told by XR in " in done.out
         (path,) = (two.folder / "evidence").glob("*.json")
         assert f"check it with `cbm verify {path.relative_to(two.folder)}`" in done.err
         told = two.cbm("alerts", "--json")
-        assert told.code == 1 and [alert["kind"] for alert in told.json] == ["inconsistent-checkpoints/v1"]
+        (alert,) = told.json
+        assert told.code == 1 and alert["kind"] == "inconsistent-checkpoints/v1" and alert["local"] is None
+        assert f"  evidence {evidence_id(path.read_bytes())}\n" in done.out
     verified = two.yes("verify", path)
     assert verified.out.splitlines()[-1].startswith("convicts: whoever holds the key of")
 

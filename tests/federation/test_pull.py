@@ -93,7 +93,7 @@ def test_only_new_bundles_are_fetched(tmp_path: Path) -> None:
         asked_of(world, "XR")
         world["XA"].pull()
         paths = [path for path in asked_of(world, "XR") if not path.startswith("/mirror/")]
-        assert paths == ["/log/checkpoint", "/log/tile/entries/001.p/54"]
+        assert paths == ["/log/checkpoint", "/log/tile/entries/001.p/54", "/v1/heads"]  # which changed
         assert world["XA"].heads() == world["XR"].heads()
 
 
