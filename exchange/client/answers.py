@@ -28,6 +28,7 @@ class Node(TypedDict):
     log_vkey: str
     size: int
     version: str
+    instance: str
     witness_vkey: str
     witness_url: str
     head: HeadStanding
