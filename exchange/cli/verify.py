@@ -13,7 +13,7 @@ from exchange.core.catalogue import Catalogue
 from exchange.core.pack import MAX_PACK, parse_pack
 from exchange.errors import Malformed
 from exchange.node.founding import read_participants
-from exchange.resources import ROOTS, form_files
+from exchange.resources import form_files
 from exchange.trust.participants import Participants
 from exchange.trust.verdict import Check, Verdict, check_evidence, check_pack
 
@@ -73,6 +73,5 @@ def _standing(verdict: Verdict) -> dict[str, Any]:
 
 
 def _anchors(given: list[Path]) -> list[Participants]:
-    """Given on the command line, else published in keys/roots/, else pinned on this machine."""
-    files = given or [*sorted(ROOTS.glob("*.json")), *pinned()]
-    return [read_participants(path) for path in files]
+    """Given on the command line, else pinned on this machine."""
+    return [read_participants(path) for path in given or pinned()]

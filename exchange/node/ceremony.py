@@ -277,7 +277,12 @@ def _rosters(old: Rosters, members: dict[str, Member], now: datetime) -> Rosters
     )
     if old.history and old.history[-1].seats == seats:
         return old
-    return Rosters((*old.history, Roster(now.replace(microsecond=0), seats)))
+    begins = now.replace(microsecond=0)
+    if (
+        old.history and begins <= old.history[-1].since
+    ):  # two in one second, or a clock that is behind: one follows the other
+        begins = old.history[-1].since + timedelta(seconds=1)
+    return Rosters((*old.history, Roster(begins, seats)))
 
 
 def publish(stick: Stick, now: datetime) -> Chosen:

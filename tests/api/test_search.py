@@ -180,7 +180,7 @@ def test_a_body_is_found_once_it_was_delivered(tmp_path: Path) -> None:
         assert found(xa, "late team") == found(xa, "late plan") == [made.id]
 
 
-def test_what_an_end_of_a_key_takes_away_is_not_found(tmp_path: Path) -> None:
+def test_what_an_end_of_a_key_reaches_back_over_is_found_and_said_to_be_disputed(tmp_path: Path) -> None:
     with World(tmp_path, "XR", "XA") as world:
         xr, xa = world["XR"], world["XA"]
         made = [xr.publish(institution={"en": f"Team {number}"}) for number in range(4)]
@@ -193,10 +193,12 @@ def test_what_an_end_of_a_key_takes_away_is_not_found(tmp_path: Path) -> None:
         world.participants = with_record(world.participants, replace(record, keys=keys))
         in_force(world, world.participants)
         for node in (xr, xa):
-            assert found(node, "team") == [made[1].id, made[0].id]
+            assert found(node, "team") == [each.id for each in made[::-1]]
+            items = node.get("/v1/submissions", params={"q": "team"}).json()["items"]
+            assert [item["disputed"] is not None for item in items] == [True, True, False, False]
+            assert not any(item["current"] for item in items[:2])
         late = xa.publish(institution={"en": "Team of another"})
         world.pull()
         for node in (xr, xa):
             node.running.indexer.catch_up()
-            assert found(node, "team") == [late.id, made[1].id, made[0].id]
-            assert found(node, "3") == []
+            assert found(node, "team") == [late.id, *[each.id for each in made[::-1]]]

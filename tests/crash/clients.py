@@ -16,7 +16,7 @@ import orjson
 from exchange.client import Client, Recorded
 from exchange.config import read_settings
 from exchange.core.catalogue import Catalogue
-from exchange.core.checkpoint import Checkpoint, verify_checkpoint
+from exchange.core.checkpoint import Checkpoint, signed_alone, verify_checkpoint
 from exchange.core.dsse import format_envelope, parse_envelope, sign_payload
 from exchange.core.keys import PrivateKey
 from exchange.core.merkle import EMPTY_ROOT, Frontier, leaf_hash
@@ -217,14 +217,23 @@ class Clients:
         return self._hold(parcel, client.submit(parcel))
 
     def _hold(self, parcel: Pack, answer: Recorded) -> bool:
-        leaf, receipt = leaf_hash(parcel.envelope), answer["receipt"].encode()
-        checkpoint = verify_receipt(parse_receipt(receipt), leaf, self.vkey)
+        receipt = answer["receipt"].encode()
+        checkpoint = verify_receipt(parse_receipt(receipt), leaf_hash(parcel.envelope), self.vkey)
         told = Acknowledged(answer["index"], receipt, checkpoint)
         with self._lock:
             self._see(checkpoint)
             before = self.acknowledged.setdefault(parcel.envelope, told)
-        assert before == told, f"acknowledged at {before.index} first, now at {told.index}, or with another receipt"
+        assert told.index == before.index and self._is_right(receipt, parcel.envelope, before), (
+            f"acknowledged at {before.index} first, now at {told.index}, or with another receipt"
+        )
         return bool(answer["new"])
+
+    def _is_right(self, receipt: bytes, envelope: bytes, told: Acknowledged) -> bool:
+        """The same as was told first, but for lines of witnesses; or one under the first checkpoint that witnesses saw, which proves the same."""
+        now, first = parse_receipt(receipt), parse_receipt(told.receipt)
+        verify_receipt(now, leaf_hash(envelope), self.vkey)
+        alone = [signed_alone(each.checkpoint, self.vkey) for each in (now, first)]
+        return now.index == told.index and (alone[0] == alone[1] or now.checkpoint != alone[0])
 
     def _watch(self, url: str, over: threading.Event) -> None:
         with httpx.Client(timeout=5) as http:
@@ -266,7 +275,8 @@ class Clients:
         with httpx.Client(timeout=10, transport=self.transport) as http:
             for envelope, told in list(self.acknowledged.items())[-NEWEST:]:
                 ident = submission_id(parse_envelope(envelope).payload)
-                assert http.get(f"{url}/v1/submissions/{ident}/receipt").content == told.receipt, "another receipt"
+                again = http.get(f"{url}/v1/submissions/{ident}/receipt").content
+                assert self._is_right(again, envelope, told), f"another receipt: {again!r}"
         for size, checkpoint in self.seen.items():  # 2
             assert size < len(roots) and roots[size] == checkpoint.root, (
                 f"the tree does not continue that of size {size}"
