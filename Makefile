@@ -15,9 +15,9 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 # Programs are compiled once, and not anew by each of the hundreds of processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What `make test` runs on PostgreSQL too: the door, the registry, the commit, verdicts and histories of whole federations.
-ON_BOTH := tests/api/test_again.py tests/api/test_lists.py tests/node/test_series.py tests/node/test_submit.py \
-	tests/federation/test_agreement.py tests/released
+# What `make test` runs on PostgreSQL too: the store and the node, the door, the registry, verdicts and histories of whole federations.
+ON_BOTH := tests/store tests/node tests/released tests/api/test_again.py tests/api/test_batch.py tests/api/test_lists.py \
+	tests/api/test_search.py tests/api/test_witness.py tests/federation/test_agreement.py tests/federation/test_spread.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
