@@ -84,13 +84,10 @@ def with_earliest(tx: Transaction, log: LogState, size: int, note: bytes) -> byt
     return note + b"".join([kept.earliest.line for kept in kept_lines(tx, log, size).values()][:MAX_LINES])
 
 
-def most_cosigned(tx: Transaction, log_id: int, index: int, among: int = 8) -> int | None:
-    """Of the newest checkpoints that cover the entry and were cosigned at all, the size of the one that most States cosigned."""
-    query = (
-        "SELECT size, count(*) FROM cosignature WHERE log_id = ? AND size > ? GROUP BY size ORDER BY size DESC LIMIT ?"
-    )
-    found = fetch(tx, query, (log_id, index, among))
-    return max(found, key=lambda row: (row[1], -row[0]))[0] if found else None
+def newest_cosigned(tx: Transaction, log_id: int, among: int = 8) -> list[tuple[int, int]]:
+    """(size, how many States cosigned it) of the newest checkpoints that were cosigned at all, newest first."""
+    query = "SELECT size, count(*) FROM cosignature WHERE log_id = ? GROUP BY size ORDER BY size DESC LIMIT ?"
+    return [(row[0], row[1]) for row in fetch(tx, query, (log_id, among))]
 
 
 @dataclass(frozen=True, slots=True)

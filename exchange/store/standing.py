@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from exchange.store import log as logs
 from exchange.store.bulk import fetch
-from exchange.store.cosignatures import Judged, Kept, first_quorums, keep_quorum, kept_lines, most_cosigned
+from exchange.store.cosignatures import Judged, Kept, first_quorums, keep_quorum, kept_lines, newest_cosigned
 from exchange.store.database import Transaction
 from exchange.store.log import LogState
 from exchange.trust.participants import Participants
@@ -58,10 +58,11 @@ def standings(tx: Transaction, participants: Participants, entries: Collection[E
     ids = dict(fetch(tx, "SELECT origin, id FROM log")) if entries else {}
     quorums = first_quorums(tx, stamp(participants.rosters), {(ids[origin], index) for origin, index in entries})
     found = {}
+    without = _Without(tx, participants, ids)
     for origin, index in entries:
         quorum = quorums.get((ids[origin], index))
         if quorum is None:
-            found[origin, index] = _without(tx, participants, origin, ids[origin], index)
+            found[origin, index] = without.standing(origin, index)
         else:
             tally = Tally(quorum.cosigned, quorum.of, quorum.asked, quorum.not_later_than)
             found[origin, index] = Standing(quorum.size, tally)
@@ -73,14 +74,29 @@ def standing(tx: Transaction, participants: Participants, origin: str, index: in
     return standings(tx, participants, [(origin, index)])[origin, index]
 
 
-def _without(tx: Transaction, participants: Participants, origin: str, log_id: int, index: int) -> Standing:
-    record = participants.by_origin(origin)
-    if record is None:
-        return Standing(None, Tally(0, 0, 0, None))
-    size = most_cosigned(tx, log_id, index)
-    if size is None:
-        return Standing(None, judge([], participants.rosters, record).tally)
-    return Standing(size, judged(tx, participants, logs.log_of(tx, origin), size).tally)
+class _Without:
+    """Entries without a quorum, asked for together: each log and each checkpoint costs its question once."""
+
+    def __init__(self, tx: Transaction, participants: Participants, ids: Mapping[str, int]) -> None:
+        self._tx, self._participants, self._ids = tx, participants, ids
+        self._cosigned: dict[str, list[tuple[int, int]]] = {}
+        self._tallies: dict[tuple[str, int | None], Tally] = {}
+
+    def standing(self, origin: str, index: int) -> Standing:
+        record = self._participants.by_origin(origin)
+        if record is None:
+            return Standing(None, Tally(0, 0, 0, None))
+        if origin not in self._cosigned:
+            self._cosigned[origin] = newest_cosigned(self._tx, self._ids[origin])
+        covering = [(many, -size) for size, many in self._cosigned[origin] if size > index]
+        size = -max(covering)[1] if covering else None
+        if (origin, size) not in self._tallies:
+            self._tallies[origin, size] = (
+                judge([], self._participants.rosters, record).tally
+                if size is None
+                else judged(self._tx, self._participants, logs.log_of(self._tx, origin), size).tally
+            )
+        return Standing(size, self._tallies[origin, size])
 
 
 @dataclass(frozen=True, slots=True)
