@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from exchange import __version__
@@ -33,7 +32,7 @@ from exchange.audit.sources import LogClaim, RecordClaim
 from exchange.audit.work import ABSENT, OPENED, UNDELIVERED, Task
 from exchange.core.base64text import format_base64
 from exchange.core.catalogue import Catalogue
-from exchange.core.checkpoint import Checkpoint, verify_checkpoint
+from exchange.core.checkpoint import Checkpoint, origin_digest, verify_checkpoint
 from exchange.core.form import parse_form
 from exchange.core.merkle import EMPTY_ROOT
 from exchange.core.note import format_vkey
@@ -199,7 +198,7 @@ class _Visit:
         return heads
 
     def _prefix(self, origin: str) -> str:
-        return "/log" if origin == self._subject.origin else f"/mirror/{sha256(origin.encode()).hexdigest()}"
+        return "/log" if origin == self._subject.origin else f"/mirror/{origin_digest(origin)}"
 
     def _claim(self, head: _Head) -> LogClaim:
         origin, participant = str(head.item.get("origin")), str(head.item.get("participant"))

@@ -20,6 +20,7 @@ An origin is a name for ever, not an address: lower-case ASCII like a host with 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.keys import PrivateKey
@@ -45,6 +46,11 @@ def parse_origin(text: str) -> str:
     if len(text) > MAX_ORIGIN or not _ORIGIN.fullmatch(text):
         raise Malformed(f"expected an origin such as example.org/log, got {text[: MAX_ORIGIN + 1]!r}")
     return text
+
+
+def origin_digest(origin: str) -> str:
+    """The name of a log in the paths of mirrors and witnesses: lower-case hex SHA-256 of its origin (C2SP tlog-witness)."""
+    return sha256(origin.encode()).hexdigest()
 
 
 def parse_decimal(text: bytes) -> int:

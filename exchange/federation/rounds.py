@@ -4,7 +4,6 @@ A peer that failed is left alone for a while, longer each time, up to an hour; a
 A log that its State closed is asked for at one mirror after the other, until it is here whole.
 """
 
-import hashlib
 import logging
 import threading
 import time
@@ -17,6 +16,7 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
+from exchange.core.checkpoint import origin_digest
 from exchange.errors import ExchangeError, NotFound, Unreachable
 from exchange.federation.founders import TrustList
 from exchange.federation.gossip import Difference, Gossip
@@ -187,9 +187,8 @@ class Rounds:
         record = self._puller.participants().records.get(difference.participant)
         if record is None:
             return
-        digest = hashlib.sha256(difference.claim.origin.encode()).hexdigest()
         mirror = self._peer(record, mirror_of(difference.claim.origin), hearsay=True)
-        witness = self._peer(record, f"/witness/{digest}", hearsay=True, deadline=mirror.deadline)
+        witness = self._peer(record, witness_of(difference.claim.origin), hearsay=True, deadline=mirror.deadline)
         if difference.claim.origin == record.current_log.origin:
             mirror = self._peer(record, deadline=mirror.deadline)
         try:
@@ -333,9 +332,9 @@ def _lacks(here: LogState, log: ParticipantLog, owed: Mapping[int, int]) -> bool
 
 def mirror_of(origin: str) -> str:
     """Where a node serves its mirror of that log."""
-    return f"/mirror/{hashlib.sha256(origin.encode()).hexdigest()}"
+    return f"/mirror/{origin_digest(origin)}"
 
 
 def witness_of(origin: str) -> str:
     """Where a witness shows what it signed last of that log."""
-    return f"/witness/{hashlib.sha256(origin.encode()).hexdigest()}"
+    return f"/witness/{origin_digest(origin)}"

@@ -128,7 +128,7 @@ def ask(tx: Transaction, start: str, values: Collection[Any], condition: str = "
 
 
 def change(tx: Transaction, start: str, new: Sequence[Any], numbers: Collection[int]) -> None:
-    """Do what `start` says, an UPDATE of our own with the values `new` that ends with the column that is one of `numbers`."""
+    """Do what `start` says, an UPDATE with the values `new` or a DELETE of our own, which ends with the column that is one of `numbers`."""
     cursor = tx.connection.cursor()
     try:
         for is_one, some in _lists(tx, numbers):

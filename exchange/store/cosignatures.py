@@ -18,6 +18,8 @@ from exchange.store.log import LogState
 from exchange.store.upsert import put
 
 MAX_LINES = MAX_SIGNATURES - 1  # under one checkpoint, beside the log's own
+AT_ONCE = 200
+"""Checkpoints, or logs, in one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,36 @@ def with_earliest(tx: Transaction, log: LogState, size: int, note: bytes) -> byt
     return note + b"".join([kept.earliest.line for kept in kept_lines(tx, log, size).values()][:MAX_LINES])
 
 
-def newest_cosigned(tx: Transaction, log_id: int, among: int = 8) -> list[tuple[int, int]]:
-    """(size, how many States cosigned it) of the newest checkpoints that were cosigned at all, newest first."""
-    query = "SELECT size, count(*) FROM cosignature WHERE log_id = ? GROUP BY size ORDER BY size DESC LIMIT ?"
-    return [(row[0], row[1]) for row in fetch(tx, query, (log_id, among))]
+def earliest_times(
+    tx: Transaction, checkpoints: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], list[tuple[str, int]]]:
+    """Of each checkpoint (log id, size) the States that cosigned it and when each first did, in seconds since 1970."""
+    found: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    wanted = sorted(set(checkpoints))
+    for at in range(0, len(wanted), AT_ONCE):
+        query = (
+            f"WITH wanted (log, at) AS (VALUES {_pairs(wanted[at : at + AT_ONCE])})"  # noqa: S608 - whole numbers of our own
+            " SELECT c.log_id, c.size, c.participant, c.earliest FROM wanted w"
+            " JOIN cosignature c ON c.log_id = w.log AND c.size = w.at ORDER BY c.participant"
+        )
+        for log, size, participant, earliest in fetch(tx, query):
+            found.setdefault((log, size), []).append((participant, earliest))
+    return found
+
+
+def newest_cosigned(tx: Transaction, logs: Collection[int], among: int = 8) -> dict[int, list[tuple[int, int]]]:
+    """By log id (size, how many States cosigned it) of the newest checkpoints that were cosigned at all, newest first."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    wanted = sorted(set(logs))
+    for at in range(0, len(wanted), AT_ONCE):
+        each = [
+            "SELECT * FROM (SELECT log_id, size, count(*) AS many FROM cosignature"  # noqa: S608 - as above
+            f" WHERE log_id = {int(log)} GROUP BY log_id, size ORDER BY size DESC LIMIT {int(among)}) AS newest"
+            for log in wanted[at : at + AT_ONCE]
+        ]
+        for log, size, many in fetch(tx, " UNION ALL ".join(each)):
+            found.setdefault(log, []).append((size, many))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +149,9 @@ def first_quorums(
     """For entries (log id, index) the first checkpoint over each that has its quorum under those rosters, where one has."""
     found: dict[tuple[int, int], Judged] = {}
     wanted: Sequence[tuple[int, int]] = sorted(set(entries))
-    for at in range(0, len(wanted), 200):
-        values = ", ".join(
-            f"(CAST({int(log)} AS BIGINT), CAST({int(index)} AS BIGINT))" for log, index in wanted[at : at + 200]
-        )
+    for at in range(0, len(wanted), AT_ONCE):
         query = (
-            f"WITH wanted (log, entry) AS (VALUES {values})"  # noqa: S608 - whole numbers of our own
+            f"WITH wanted (log, entry) AS (VALUES {_pairs(wanted[at : at + AT_ONCE])})"  # noqa: S608 - whole numbers of our own
             ' SELECT w.log, w.entry, q.size, q.cosigned, q."of", q.asked, q.not_later_than FROM wanted w JOIN quorum q'
             " ON q.log_id = w.log AND q.size = (SELECT min(x.size) FROM quorum x"
             " WHERE x.log_id = w.log AND x.size > w.entry AND x.rosters = ?)"
@@ -134,3 +159,7 @@ def first_quorums(
         for log, entry, size, cosigned, of, asked, moment in fetch(tx, query, (rosters,)):
             found[log, entry] = Judged(size, cosigned, of, asked, datetime.fromisoformat(moment))
     return found
+
+
+def _pairs(numbers: Iterable[tuple[int, int]]) -> str:
+    return ", ".join(f"(CAST({int(one)} AS BIGINT), CAST({int(other)} AS BIGINT))" for one, other in numbers)

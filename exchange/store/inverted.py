@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exchange.core.search import GAP, Query, Term
+from exchange.store.bulk import change, run
 from exchange.store.database import Transaction
 
 MOST = 2_048  # found at a time
@@ -47,15 +48,11 @@ def put_in(tx: Transaction, rows: Mapping[int, tuple[Sequence[str], Sequence[str
 
 def take_out(tx: Transaction, rows: Mapping[int, tuple[Sequence[str], Sequence[str]]]) -> None:
     """The same words and marks that were put in: SQLite keeps no text by which it could find its words again."""
-    cursor: Any = tx.connection.cursor()
-    try:
-        if _is_sqlite(tx):
-            texts = [(seq, " ".join((*words, *marks))) for seq, (words, marks) in rows.items()]
-            cursor.executemany("INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)", texts)
-        else:
-            cursor.execute("DELETE FROM search WHERE seq = ANY(%s)", (list(rows),))
-    finally:
-        cursor.close()
+    if _is_sqlite(tx):
+        texts = [(seq, " ".join((*words, *marks))) for seq, (words, marks) in rows.items()]
+        run(tx, "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)", *texts)
+    else:
+        change(tx, "DELETE FROM search WHERE seq", (), rows)
 
 
 def find(tx: Transaction, query: Query, marks: Marks, before: int, size: int) -> Iterator[list[int]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, update
 
-from exchange.core.checkpoint import Checkpoint
+from exchange.core.checkpoint import Checkpoint, origin_digest
 from exchange.core.merkle import EMPTY_ROOT, Frontier, HashReader, grow, leaf_hash, prove_inclusion, tree_root
 from exchange.core.receipt import Receipt
 from exchange.core.tiles import TILE_HEIGHT, TILE_WIDTH, TilePath, format_bundle, tile_reader, width_at
@@ -73,6 +73,14 @@ def log_of(tx: Transaction, origin: str) -> LogState:
     for row in fetch(tx, f"{_HEADS} WHERE l.origin = ?", [origin]):
         return _state(row)
     raise NotFound(f"no log of the origin {origin!r} is known here")
+
+
+def log_named(tx: Transaction, digest: str) -> LogState:
+    """The log whose origin has that `origin_digest`. Raises NotFound."""
+    for log in all_logs(tx):
+        if origin_digest(log.origin) == digest:
+            return log
+    raise NotFound(f"no log is kept here under {digest[:80]!r}")
 
 
 def add_log(tx: Transaction, *, origin: str, participant: str, ordinal: int, vkey: str, own: bool) -> LogState:

@@ -21,19 +21,8 @@ def newest_records(tx: Transaction) -> dict[str, ParticipantRecord]:
     return {record.participant: record for record in records}
 
 
-def keep_record(tx: Transaction, record: ParticipantRecord, imported: datetime) -> bool:
-    """Bring a record into force; False where the very same one is in force already."""
-    row = _row(record, imported)
-    column = tables.RECORD.c
-    newest = select(column.record).where(column.participant == record.participant).order_by(column.seq.desc()).limit(1)
-    if tx.execute(newest).scalar() == row["record"]:
-        return False
-    tx.execute(insert(tables.RECORD).values(row))
-    return True
-
-
 def keep_records(tx: Transaction, records: Iterable[ParticipantRecord], imported: datetime) -> None:
-    """Bring records into force that are not yet."""
+    """Bring records into force; the caller leaves out those that are already."""
     rows = [_row(record, imported) for record in records]
     if rows:
         tx.execute(insert(tables.RECORD), rows)

@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from exchange.store import log as logs
 from exchange.store.bulk import fetch
-from exchange.store.cosignatures import Judged, Kept, first_quorums, keep_quorum, kept_lines, newest_cosigned
+from exchange.store.cosignatures import (
+    Judged,
+    Kept,
+    earliest_times,
+    first_quorums,
+    keep_quorum,
+    kept_lines,
+    newest_cosigned,
+)
 from exchange.store.database import Transaction
 from exchange.store.log import LogState
 from exchange.trust.participants import Participants
@@ -56,17 +63,15 @@ def judge_anew(tx: Transaction, participants: Participants, log: LogState, size:
 def standings(tx: Transaction, participants: Participants, entries: Collection[Entry]) -> dict[Entry, Standing]:
     """Where each of these entries stands."""
     ids = dict(fetch(tx, "SELECT origin, id FROM log")) if entries else {}
-    quorums = first_quorums(tx, stamp(participants.rosters), {(ids[origin], index) for origin, index in entries})
+    placed = [(ids[origin], index) for origin, index in entries]
+    quorums = first_quorums(tx, stamp(participants.rosters), placed)
     found = {}
-    without = _Without(tx, participants, ids)
-    for origin, index in entries:
-        quorum = quorums.get((ids[origin], index))
-        if quorum is None:
-            found[origin, index] = without.standing(origin, index)
-        else:
+    for (origin, index), (log, _) in zip(entries, placed, strict=True):
+        quorum = quorums.get((log, index))
+        if quorum is not None:
             tally = Tally(quorum.cosigned, quorum.of, quorum.asked, quorum.not_later_than)
             found[origin, index] = Standing(quorum.size, tally)
-    return found
+    return found | _without(tx, participants, {one: ids[one[0]] for one in entries if one not in found})
 
 
 def standing(tx: Transaction, participants: Participants, origin: str, index: int) -> Standing:
@@ -74,29 +79,26 @@ def standing(tx: Transaction, participants: Participants, origin: str, index: in
     return standings(tx, participants, [(origin, index)])[origin, index]
 
 
-class _Without:
-    """Entries without a quorum, asked for together: each log and each checkpoint costs its question once."""
-
-    def __init__(self, tx: Transaction, participants: Participants, ids: Mapping[str, int]) -> None:
-        self._tx, self._participants, self._ids = tx, participants, ids
-        self._cosigned: dict[str, list[tuple[int, int]]] = {}
-        self._tallies: dict[tuple[str, int | None], Tally] = {}
-
-    def standing(self, origin: str, index: int) -> Standing:
-        record = self._participants.by_origin(origin)
+def _without(tx: Transaction, participants: Participants, entries: Mapping[Entry, int]) -> dict[Entry, Standing]:
+    """Entries without a quorum, with the ids of their logs: by the checkpoint over each that most States cosigned, the first of such."""
+    cosigned = newest_cosigned(tx, entries.values())
+    sizes: dict[Entry, int | None] = {}
+    for (origin, index), log in entries.items():
+        covering = [(many, -size) for size, many in cosigned.get(log, []) if size > index]
+        sizes[origin, index] = -max(covering)[1] if covering else None
+    times = earliest_times(tx, {(entries[one], size) for one, size in sizes.items() if size is not None})
+    tallies: dict[tuple[str, int | None], Tally] = {}
+    found = {}
+    for one, size in sizes.items():
+        record = participants.by_origin(one[0])
         if record is None:
-            return Standing(None, Tally(0, 0, 0, None))
-        if origin not in self._cosigned:
-            self._cosigned[origin] = newest_cosigned(self._tx, self._ids[origin])
-        covering = [(many, -size) for size, many in self._cosigned[origin] if size > index]
-        size = -max(covering)[1] if covering else None
-        if (origin, size) not in self._tallies:
-            self._tallies[origin, size] = (
-                judge([], self._participants.rosters, record).tally
-                if size is None
-                else judged(self._tx, self._participants, logs.log_of(self._tx, origin), size).tally
-            )
-        return Standing(size, self._tallies[origin, size])
+            found[one] = Standing(None, Tally(0, 0, 0, None))
+            continue
+        if (one[0], size) not in tallies:
+            by = _aware(times.get((entries[one], size), []) if size is not None else [])
+            tallies[one[0], size] = judge(by, participants.rosters, record).tally
+        found[one] = Standing(size, tallies[one[0], size])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,11 @@ def head_standing(tx: Transaction, participants: Participants, log: LogState, no
 
 
 def _times(kept: Mapping[str, Kept], *, newest: bool) -> Iterable[tuple[str, datetime]]:
-    for code, one in kept.items():
-        time = moment((one.newest if newest else one.earliest).time)
+    return _aware((code, (one.newest if newest else one.earliest).time) for code, one in kept.items())
+
+
+def _aware(times: Iterable[tuple[str, int]]) -> Iterable[tuple[str, datetime]]:
+    for code, seconds in times:
+        time = moment(seconds)
         if time is not None:
             yield code, time

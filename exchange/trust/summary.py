@@ -13,8 +13,6 @@ from exchange.trust.identities import FOUNDERS, IN_PUBLIC, Identity
 from exchange.trust.record import ParticipantRecord, show
 from exchange.trust.rolefile import ROOT, TARGETS, RoleFile
 
-SHORT = 16  # hex digits of a fingerprint
-
 
 def summarise(file: RoleFile, before: RoleFile | None) -> list[str]:
     """Lines, the first of which names the file. `before` is the version that it takes the place of."""

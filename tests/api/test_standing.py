@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from exchange.core.note import parse_note
 from exchange.core.pack import format_pack, parse_pack
 from exchange.core.policy import parse_policy, verify_policy
 from exchange.core.receipt import parse_receipt
 from exchange.resources import ROOTS
+from exchange.store import bulk
 from exchange.trust.participants import Standing, format_participants
 from exchange.trust.verdict import Verdict, check_pack
 from tests.faults import down
@@ -74,6 +77,46 @@ def test_an_entry_is_recorded_until_enough_have_cosigned_and_witnessed_from_then
     assert found.checks[-2].passed is True
     assert found.checks[-2].line == "witnessed: cosigned by 3 of 3, 3 asked for; not later than 2026-11-21T03:00:00Z"
     assert found.checks[-1].line == "the pack's own policy is the one that the anchor's roster gives"
+
+
+def test_a_page_costs_the_same_questions_however_many_entries_stand_on_it(world: World) -> None:
+    """Neither those that a quorum has seen nor those that nobody saw are asked for one by one."""
+    node = world["XR"]
+    engines = (node.running.node.db._reader, node.running.node.db._writer)
+
+    def asked(limit: int) -> int:
+        counted: list[str] = []
+
+        def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            counted.append(statement)
+
+        spelt = bulk._spelt
+
+        def spell(tx: Any, statement: str) -> str:
+            counted.append(statement)
+            return spelt(tx, statement)
+
+        for engine in engines:
+            event.listen(engine, "before_cursor_execute", count)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(bulk, "_spelt", spell)
+                items = node.get(f"/v1/submissions?limit={limit}").json()["items"]
+        finally:
+            for engine in engines:
+                event.remove(engine, "before_cursor_execute", count)
+        assert len(items) == limit
+        return len(counted)
+
+    for fault in (down, None):
+        world["XI"].fault = fault
+        for _ in range(5):
+            node.publish()
+            ask_now(node)
+        assert asked(5) == asked(2)
+        for _ in range(5):
+            node.publish()
+        assert asked(5) == asked(2)
 
 
 def test_a_later_head_witnesses_an_entry_whose_own_head_nobody_saw(world: World) -> None:

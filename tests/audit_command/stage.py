@@ -35,7 +35,7 @@ from exchange.store import documents, intake
 from exchange.store import log as logs
 from exchange.store.database import Database
 from exchange.store.folder import Arrival, DocumentFolder
-from exchange.store.participants import keep_record
+from exchange.store.participants import keep_records
 from exchange.trust.admission import admit
 from exchange.trust.participants import Participants, format_participants
 from tests import key_named
@@ -217,8 +217,7 @@ def build(directory: Path, pieces: Sequence[Piece] = (), heads: Sequence[int] = 
     try:
         db.claim(participant="XR", federation=FEDERATION)
         with db.write() as tx:
-            for one in (mine, earlier, later):
-                keep_record(tx, one, NOW)
+            keep_records(tx, (mine, earlier, later), NOW)
             for owner, own in ((mine, True), (later, False)):
                 vkey = format_vkey(owner.current_log.vkey)
                 origin, code = owner.current_log.origin, owner.participant

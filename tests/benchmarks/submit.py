@@ -2,7 +2,7 @@
 parcels signed beforehand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from tests.benchmarks.bench import Bench
@@ -30,47 +30,51 @@ def run(bench: Bench) -> Iterator[Figure]:
                 yield _batches(bench, engine, node, clients, single)
 
 
-def _batches(bench: Bench, engine: str, node: RealNode, clients: Clients, start: int) -> Figure:
-    batch, window = bench.scale.batch, bench.scale.batched
-    clients.submit_batches(node.url, "XR", start, start + SENDERS * batch, clients=SENDERS, batch=batch)
-    start += SENDERS * batch
-    runs: list[Beside[Load]] = []
-    cores = Cores(engine, node=node.pid, clients=clients.pid)
-
-    def timed(first: int) -> Load:
-        with cores:
-            return clients.submit_batches(node.url, "XR", first, first + window, clients=SENDERS, batch=batch)
-
-    for first in range(start, start + bench.scale.runs * window, window):
-        runs.append(bench.reference.beside(partial(timed, first)))
-    last = runs[-1].value
-    return share(
-        f"submit, batches of {batch:,}",
-        engine,
-        [Beside(each.value.rate, each.raw) for each in runs],
-        BATCH[engine],
-        beside=f"cores busy: {cores}; {SENDERS} senders, a batch answered after {last.median * 1e3:.0f} ms",
-    )
-
-
 def _single(bench: Bench, engine: str, node: RealNode, clients: Clients) -> Figure:
     many, window = bench.scale.clients, bench.scale.submitted
     start = WARM * many
     clients.submit(node.url, "XR", 0, start, clients=many)
-    runs: list[Beside[Load]] = []
+
+    def load(first: int) -> Load:
+        return clients.submit(node.url, "XR", first, first + window, clients=many)
+
+    runs, cores = _runs(bench, engine, node, clients, load, start, window)
+    last = runs[-1].value
+    took = f"answered after {last.median * 1e3:.1f} ms, 99 of 100 within {last.slowest_of_100 * 1e3:.1f} ms"
+    return _share(f"submit, {many} clients", engine, runs, SINGLE[engine], f"cores busy: {cores}; {took}")
+
+
+def _batches(bench: Bench, engine: str, node: RealNode, clients: Clients, start: int) -> Figure:
+    batch, window = bench.scale.batch, bench.scale.batched
+    clients.submit_batches(node.url, "XR", start, start + SENDERS * batch, clients=SENDERS, batch=batch)
+
+    def load(first: int) -> Load:
+        return clients.submit_batches(node.url, "XR", first, first + window, clients=SENDERS, batch=batch)
+
+    runs, cores = _runs(bench, engine, node, clients, load, start + SENDERS * batch, window)
+    took = f"{SENDERS} senders, a batch answered after {runs[-1].value.median * 1e3:.0f} ms"
+    return _share(f"submit, batches of {batch:,}", engine, runs, BATCH[engine], f"cores busy: {cores}; {took}")
+
+
+def _runs(
+    bench: Bench,
+    engine: str,
+    node: RealNode,
+    clients: Clients,
+    load: Callable[[int], Load],
+    start: int,
+    window: int,
+) -> tuple[list[Beside[Load]], Cores]:
+    """`load` puts `window` submissions, from the one that it is given on, on the node; each time beside the raw rate."""
     cores = Cores(engine, node=node.pid, clients=clients.pid)
 
     def timed(first: int) -> Load:
         with cores:
-            return clients.submit(node.url, "XR", first, first + window, clients=many)
+            return load(first)
 
-    for first in range(start, start + bench.scale.runs * window, window):
-        runs.append(bench.reference.beside(partial(timed, first)))
-    last = runs[-1].value
-    return share(
-        f"submit, {many} clients",
-        engine,
-        [Beside(each.value.rate, each.raw) for each in runs],
-        SINGLE[engine],
-        beside=f"cores busy: {cores}; answered after {last.median * 1e3:.1f} ms, 99 of 100 within {last.slowest_of_100 * 1e3:.1f} ms",
-    )
+    firsts = range(start, start + bench.scale.runs * window, window)
+    return [bench.reference.beside(partial(timed, first)) for first in firsts], cores
+
+
+def _share(what: str, engine: str, runs: list[Beside[Load]], bound: Bound, beside: str) -> Figure:
+    return share(what, engine, [Beside(each.value.rate, each.raw) for each in runs], bound, beside=beside)

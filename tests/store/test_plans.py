@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from exchange.store.cosignatures import earliest_times, newest_cosigned
 from exchange.store.database import Transaction
 from exchange.store.query import Filter, submissions
 from tests import builders
@@ -66,3 +67,14 @@ def test_a_page_takes_as_many_questions_as_one_submission(books: Books) -> None:
                 assert len(submissions(tx, Filter(), limit=limit)) == limit
             numbers.append(len(said))
     assert numbers == [3, 3]
+
+
+@pytest.mark.sqlite
+def test_how_entries_stand_is_found_in_an_index(books: Books) -> None:
+    with books.db.read() as tx:
+        with asked(tx) as said:
+            newest_cosigned(tx, [1, 2])
+            earliest_times(tx, [(1, 5), (2, 7)])
+        plan = [row[-1] for query in said for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
+    assert [step for step in plan if "cosignature" in step]
+    assert [step for step in plan if step.startswith("SCAN cosignature")] == []

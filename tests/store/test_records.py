@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exchange.store.alerts import list_alerts, raise_alert
-from exchange.store.participants import keep_record, newest_records
+from exchange.store.participants import keep_records, newest_records
 from exchange.store.peers import note_contact, peer_statuses
 from exchange.trust.participants import Standing
 from tests import builders
@@ -81,9 +81,7 @@ def test_every_version_of_a_record_is_kept_and_the_newest_counts(books: Books) -
     second = replace(first, status=(*first.status, Standing("suspended", "2026-12-01")))
     with books.db.write() as tx:
         assert newest_records(tx) == {}
-        assert keep_record(tx, first, NOW)
-        assert not keep_record(tx, first, NOW)
-        assert keep_record(tx, second, NOW)
-        assert keep_record(tx, builders.record("XA"), NOW)
+        for records in ([first, builders.record("XA")], [second], []):
+            keep_records(tx, records, NOW)
         assert newest_records(tx) == {"XA": builders.record("XA"), "XR": second}
         assert tx.exec_driver_sql("SELECT count(*) FROM record WHERE participant = 'XR'").scalar() == 2
