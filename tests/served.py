@@ -14,7 +14,7 @@ from tests.world import WorldNode
 def served(node: WorldNode) -> Iterator[str]:
     """The address of the node while it is served."""
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as exchange.app does
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as exchange.server does
     server = uvicorn.Server(uvicorn.Config(node.running.app, log_level="critical", lifespan="off", server_header=False))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from exchange.app import Server
+from exchange.server import Server
 from tests.world import World
 
 

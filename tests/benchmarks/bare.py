@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exchange.app import Server
+from exchange.server import Server
 from tests.benchmarks.child import Child, answer, when_parent_goes
 
 JSON, BYTES = "/json", "/bytes"

@@ -1,0 +1,45 @@
+"""The tables. One's own log and every mirror live in the same ones: a mirror is a log whose key we lack.
+
+Hashes and ids are raw 32 bytes. Times are ISO 8601 UTC text, as they are shown. What is looked up by a hash is indexed by the
+`shortkey` of it, and whatever that finds is compared in full: an index over whole hashes would cost more than the rows.
+
+Each class says what its rows are; the queries use the same tables for SQLAlchemy Core, by the names below: rows become our own values,
+never ORM objects.
+"""
+
+from exchange.store.tables.alerts import ALERT, FINDING
+from exchange.store.tables.documents import DOCUMENT, OPENING
+from exchange.store.tables.log import CHECKPOINT, ENTRY, LOG, TILE
+from exchange.store.tables.node import PEER, SETTING
+from exchange.store.tables.registry import OVER_THE_YEAR, SLOT, SUBMISSION
+from exchange.store.tables.search import DERIVED, SEARCH, SEARCH_OWED, SEARCH_STATE
+from exchange.store.tables.trust import RECORD, TRUST_FILE, TRUST_HEAD, TRUST_NOTE
+from exchange.store.tables.witness import COSIGNATURE, QUORUM, REFUSAL, WITNESS_HEAD
+
+__all__ = [
+    "ALERT",
+    "CHECKPOINT",
+    "COSIGNATURE",
+    "DERIVED",
+    "DOCUMENT",
+    "ENTRY",
+    "FINDING",
+    "LOG",
+    "OPENING",
+    "OVER_THE_YEAR",
+    "PEER",
+    "QUORUM",
+    "RECORD",
+    "REFUSAL",
+    "SEARCH",
+    "SEARCH_OWED",
+    "SEARCH_STATE",
+    "SETTING",
+    "SLOT",
+    "SUBMISSION",
+    "TILE",
+    "TRUST_FILE",
+    "TRUST_HEAD",
+    "TRUST_NOTE",
+    "WITNESS_HEAD",
+]

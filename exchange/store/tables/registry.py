@@ -1,0 +1,81 @@
+"""The registry: submissions and the documents that they commit to."""
+
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from exchange.store.tables.indexes import partial
+
+OVER_THE_YEAR = "substr(period_start, 1, 4) <> substr(period_end, 1, 4)"
+"""A period that does not end in the year in which it begins."""
+
+
+class Submission(SQLModel, table=True):
+    """The registry: admitted entries, and those that were and that their State disputes. `seq` is the order in which this node came to know them.
+
+    `series` is None in the first of a series, which is found by its own id (`Entry.key`).
+    """
+
+    __tablename__ = "submission"
+    seq: int | None = Field(default=None, primary_key=True)
+    id: bytes = Field(sa_type=LargeBinary)
+    log_id: int
+    index: int = Field(sa_type=BigInteger)
+    participant: str
+    form: str
+    version: int
+    obligations: str
+    series: bytes | None = Field(default=None, sa_type=LargeBinary)
+    issued: str
+    period_start: str | None = None
+    period_end: str | None = None
+    return_kind: str
+    message: str
+    status: str
+    current: bool = False
+    in_force: bool = False
+    directory: bool = False
+    fits: str
+    disputed: str | None = None
+    __table_args__ = (
+        UniqueConstraint("log_id", "index"),
+        # Newest first; what else is asked of a submission and never changes stands in the index and is looked at there.
+        Index("submission_form", "form", "seq", "participant", "status", "period_start", "period_end"),
+        Index("submission_participant", "participant", "seq", "form", "status", "period_start", "period_end"),
+        partial("submission_period", "period_start", "period_end", "seq", "status", where="period_start IS NOT NULL"),
+        partial("submission_over_the_year", "seq", "period_start", "period_end", "status", where=OVER_THE_YEAR),
+        partial("submission_not_actual", "status", "seq", where="status <> 'actual'"),
+        partial("submission_series", "series", where="series IS NOT NULL"),
+        Index(
+            "submission_directory",
+            "participant",
+            "form",
+            sqlite_where=text("directory IS 1 AND in_force IS 1"),
+            postgresql_where=text("directory IS true AND in_force IS true"),
+        ),
+    )
+
+
+class Slot(SQLModel, table=True):
+    """A document that an admitted statement commits to; `document` is where it is held, None where it is missing."""
+
+    __tablename__ = "slot"
+    log_id: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
+    slot: str = Field(primary_key=True)
+    ordinal: int
+    commitment: bytes = Field(sa_type=LargeBinary)
+    key: int = Field(sa_type=BigInteger)
+    media_type: str
+    language: str | None = None
+    audience: str
+    document: int | None = None
+    missing_since: str | None = None
+    __table_args__ = (
+        Index("slot_document", "document"),
+        partial("slot_missing", "log_id", "index", where="document IS NULL"),
+        partial("slot_awaited", "key", where="document IS NULL"),
+    )
+
+
+SUBMISSION: Table = SQLModel.metadata.tables["submission"]
+SLOT: Table = SQLModel.metadata.tables["slot"]
