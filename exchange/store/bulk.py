@@ -45,8 +45,10 @@ def _spelt(tx: Transaction, statement: str) -> str:
     return statement if tx.dialect.name == "sqlite" else statement.replace("?", "%s")
 
 
-def insert_rows(tx: Transaction, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
-    """Insert `rows`, each with the values of the columns `names` in that order."""
+def insert_rows(
+    tx: Transaction, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]], conflict: str = ""
+) -> None:
+    """Insert `rows`, each with the values of the columns `names` in that order. `conflict` is SQL of our own: what to do where a key stands."""
     if not rows:
         return
     into, marks, types = _insertion(table, names)
@@ -58,8 +60,14 @@ def insert_rows(tx: Transaction, table: Table, names: tuple[str, ...], rows: Seq
                 while size > len(rows) - at:
                     size //= 2
                 several = ", ".join([marks] * size)
-                cursor.execute(f"INSERT INTO {into} VALUES {several}", [*chain.from_iterable(rows[at : at + size])])  # noqa: S608 - our own names
+                statement = f"INSERT INTO {into} VALUES {several} {conflict}"  # noqa: S608 - our own names
+                cursor.execute(statement, [*chain.from_iterable(rows[at : at + size])])
                 at += size
+            return
+        if conflict:  # COPY knows no conflicts; a list for each column is one question as well
+            lists = ", ".join(f"%b::{name}[]" for name in types)
+            values = [list(column) for column in zip(*rows, strict=True)]
+            cursor.execute(f"INSERT INTO {into} SELECT * FROM unnest({lists}) {conflict}", values)  # noqa: S608 - our own names
             return
         with cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(types)

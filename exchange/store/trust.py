@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import and_, select
 
 from exchange.store import tables
+from exchange.store.bulk import fetch, run
 from exchange.store.database import Transaction
 from exchange.store.upsert import keep_all, put, put_all
 from exchange.trust.choice import Held
@@ -36,7 +37,9 @@ def keep_held(tx: Transaction, held: Held, now: datetime) -> None:
         heads[f"{_RELAY}{relay} {SNAPSHOT}"] = word.snapshot
         heads[f"{_RELAY}{relay} {TIMESTAMP}"] = word.timestamp
     keep_files(tx, (*held.roots, *heads.values()), now)
-    tx.execute(delete(tables.TRUST_HEAD).where(tables.TRUST_HEAD.c.name.not_in(list(heads))))
+    gone = {name for (name,) in fetch(tx, "SELECT name FROM trust_head")} - set(heads)
+    if gone:
+        run(tx, "DELETE FROM trust_head WHERE name = ?", *((name,) for name in gone))
     put_all(
         tx,
         tables.TRUST_HEAD,
@@ -48,7 +51,7 @@ def keep_held(tx: Transaction, held: Held, now: datetime) -> None:
     marks = [{"name": _SEEN + mark, "value": seen.isoformat()} for mark, seen in held.seen.items()]
     put_all(tx, tables.TRUST_NOTE, marks)
     if held.stale_since is None:
-        tx.execute(delete(tables.TRUST_NOTE).where(tables.TRUST_NOTE.c.name == _STALE))
+        run(tx, "DELETE FROM trust_note WHERE name = ?", (_STALE,))
     else:
         put(tx, tables.TRUST_NOTE, {"name": _STALE, "value": held.stale_since.isoformat()})
 
@@ -61,7 +64,7 @@ def held_since(tx: Transaction, pinned: Held) -> Held:
     while chain[-1].version + 1 in roots:
         chain.append(roots[chain[-1].version + 1])
     heads = dict(_heads(tx))
-    notes = {row.name: row.value for row in tx.execute(select(tables.TRUST_NOTE))}
+    notes: dict[str, str] = dict(fetch(tx, "SELECT name, value FROM trust_note"))
     targets = heads.get(TARGETS)
     files = {name: file for name, file in heads.items() if file.role not in ROLES}
     relays = {name.split(" ")[1] for name in heads if name.startswith(_RELAY)}
@@ -91,16 +94,17 @@ def _root(raw: bytes) -> RoleFile:
 
 
 def _heads(tx: Transaction) -> Iterator[tuple[str, RoleFile]]:
-    head, file = tables.TRUST_HEAD.c, tables.TRUST_FILE.c
-    same = and_(file.role == head.role, file.version == head.version, file.sha256 == head.sha256)
-    for name, role, raw in tx.execute(select(head.name, head.role, file.raw).where(same)):
-        yield name, parse_role(raw, role)
+    query = (
+        "SELECT h.name, h.role, f.raw FROM trust_head h"
+        " JOIN trust_file f ON f.role = h.role AND f.version = h.version AND f.sha256 = h.sha256"
+    )
+    for name, role, raw in fetch(tx, query):
+        yield name, parse_role(bytes(raw), role)
 
 
 def _kept(tx: Transaction, role: str) -> Iterator[bytes]:
-    column = tables.TRUST_FILE.c
-    query = select(column.raw).where(column.role == role).order_by(column.version.desc(), column.seen, column.sha256)
-    return (row[0] for row in tx.execute(query))
+    query = "SELECT raw FROM trust_file WHERE role = ? ORDER BY version DESC, seen, sha256"
+    return (bytes(raw) for (raw,) in fetch(tx, query, (role,)))
 
 
 def file_of(tx: Transaction, role: str, version: int) -> bytes | None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from exchange.store.bulk import insert_rows
 from exchange.store.database import Transaction
 
 
@@ -17,19 +18,19 @@ def keep(tx: Transaction, table: Table, row: Mapping[str, Any]) -> None:
 
 def keep_all(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """As `keep`, for many rows with the same columns."""
-    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     if rows:
-        tx.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+        insert_rows(tx, table, tuple(rows[0]), [tuple(row.values()) for row in rows], "ON CONFLICT DO NOTHING")
 
 
 def put_all(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """As `put`, for many rows with every column."""
+    """As `put`, for many rows with every column, no key twice."""
     if not rows:
         return
-    insert = (sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert)(table)
     keys = [column.name for column in table.primary_key]
-    rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    tx.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), [dict(row) for row in rows])
+    rest = ", ".join(f'"{name}" = excluded."{name}"' for name in rows[0] if name not in keys)
+    key = ", ".join(f'"{name}"' for name in keys)
+    replace = f"ON CONFLICT ({key}) DO UPDATE SET {rest}"
+    insert_rows(tx, table, tuple(rows[0]), [tuple(row.values()) for row in rows], replace)
 
 
 def put(tx: Transaction, table: Table, row: Mapping[str, Any]) -> None:

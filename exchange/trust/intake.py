@@ -123,13 +123,16 @@ def _checked(
         raise RecordRefused(
             f"{record.participant}: a State is one witness, its record holds {len(witnesses)} witness keys"
         )
+    record = stated(record, member)
     if before is not None:  # 6
-        check_successor(before, stated(record, member))
-    return stated(record, member)
+        check_successor(before, record)
+    return record
 
 
 def stated(record: ParticipantRecord, member: Member) -> ParticipantRecord:
     """The record with what is for the founders to say: status and operator."""
+    if (record.operator, record.status) == (member.operator, member.standings):
+        return record
     return replace(record, operator=member.operator, status=member.standings)
 
 
