@@ -1,8 +1,8 @@
 """The raw reference: Ed25519 checks a second with a loaded key and nothing else to do, on one core and on both at once.
 
 Messages are all different and as long as what the benchmark itself checks (the DSSE pre-authentication of its statements).
-The library is called directly, past our own code. Measured beside everything, before and after each run, since a machine
-changes its pace by the minute: figures are ratios to the mean of the two.
+`cryptography` (OpenSSL) is called directly, past our own code, whatever library nodes check with. Measured beside everything, before
+and after each run, since a machine changes its pace by the minute: figures are ratios to the mean of the two.
 
     python -m tests.benchmarks.raw SIZE     waits for {"seconds": 1.0}, answers {"rate": 14000.0}
 """

@@ -6,6 +6,7 @@ from hashlib import sha256, sha512
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -253,13 +254,42 @@ def test_a_public_key_travels_to_worker_processes() -> None:
     assert pickle.loads(pickle.dumps(key)) == key  # noqa: S301 our own bytes
 
 
-def test_verify_loads_a_key_once() -> None:
-    key = key_named("a key that no other test uses")
-    signature = key.sign(b"message")
-    before = keys._loaded.cache_info().misses
-    for _ in range(5):
-        parse_public_key(key.public.raw).verify(b"message", signature)
-    assert keys._loaded.cache_info().misses == before + 1
+def openssl(key: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def test_openssl_gives_the_same_verdicts_on_points_with_a_component_of_small_order() -> None:
+    secret, nonce, verdicts = 7**90 % L, 7**91 % L, []
+    for in_key in torsion():
+        key = encode(add(multiply(secret, BASE), in_key))
+        for in_r in torsion():
+            r = encode(add(multiply(nonce, BASE), in_r))
+            for message in (b"%d" % number for number in range(8)):
+                k = int.from_bytes(sha512(r + key + message).digest(), "little")
+                signature = r + ((nonce + k * secret) % L).to_bytes(32, "little")
+                verdicts.append(verdict(key, message, signature))
+                assert verdicts[-1] == openssl(key, message, signature), (in_key, in_r, message)
+    assert len(verdicts) == 512 and 8 <= verdicts.count(True) < 128  # multiplied by the cofactor, all would hold
+
+
+def test_a_library_that_multiplies_by_the_cofactor_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys._check_library()
+
+    def lenient(signed: bytes, key: bytes) -> bytes:
+        r, a = decode(signed[:32]), decode(key)
+        assert r is not None and a is not None
+        k = int.from_bytes(sha512(signed[:32] + key + signed[64:]).digest(), "little")
+        s = int.from_bytes(signed[32:64], "little")
+        assert multiply(8 * s, BASE) == add(multiply(8, r), multiply(8 * k, a))
+        return signed[64:]
+
+    monkeypatch.setattr(keys, "crypto_sign_open", lenient)
+    with pytest.raises(RuntimeError, match="libsodium"):
+        keys._check_library()
 
 
 def test_the_kinds_are_the_words_of_the_record() -> None:
