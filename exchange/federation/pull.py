@@ -5,6 +5,7 @@ tree that is held already; its documents come with it where the peer delivers th
 does not wait for documents, and one bad entry, peer or document stops nothing else.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ WITHHELD_AFTER = timedelta(
 )  # a peer that starts anew may miss a tile; one that misses it for an hour withholds it
 
 MANY = 1_024  # entries of a run from which on it is worth examining them beside the storing of the run before
+AHEAD = 2  # such runs that wait examined, or are examined: with one alone, who examines waits for whoever stores
 PART = 512  # entries of one job
 IDLE_SECONDS = 60.0  # a worker process without work is kept
 MAX_OFFERED = (
@@ -156,24 +158,24 @@ class Puller:
         return found
 
     def _runs(self, peer: PeerLog, log: LogState, tree: SignedTree) -> Iterator[Run]:
-        """Run after run up to the head, each proven. A long one is examined while the one before it is stored."""
+        """Run after run up to the head, each proven. Long ones are examined while those before them are stored."""
         frontier, end = held_tree(self.db, log), tree.head.size
+        ahead: deque[Run] = deque()
+        failure, more = None, True
         with ThreadPoolExecutor(1, thread_name_prefix="examine") as desk:  # whose thread begins with the first job
-            ahead, failure = self._next_run(peer, log, tree, frontier, desk), None
             while True:
-                run = ahead
-                if run.parts and run.end < end:
+                while more and len(ahead) <= (AHEAD if ahead and ahead[-1].parts else 0):
                     try:
-                        ahead = self._next_run(peer, log, tree, frontier, desk)
+                        ahead.append(self._next_run(peer, log, tree, frontier, desk))
+                        more = ahead[-1].end < end
                     except ExchangeError as error:
-                        failure = error  # what was proven before it counts
-                yield run
-                if failure is not None:
+                        failure, more = error, False  # what was proven before it counts
+                if ahead:
+                    yield ahead.popleft()
+                elif failure is not None:
                     raise failure
-                if run.end >= end:
+                else:
                     return
-                if ahead is run:
-                    ahead = self._next_run(peer, log, tree, frontier, desk)
 
     def _next_run(
         self, peer: PeerLog, log: LogState, tree: SignedTree, frontier: Frontier, desk: ThreadPoolExecutor

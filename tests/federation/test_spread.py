@@ -84,6 +84,28 @@ def test_workers_and_a_thread_ahead_store_what_one_after_the_other_stores(
         assert kinds == {alert["kind"] for alert in world["XA"].alerts()} == {"refused-entry/v1"}
 
 
+def test_two_more_runs_are_being_examined_while_one_is_stored(
+    tmp_path: Path, workers: Workers[Catalogue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one alone the workers wait for whoever stores."""
+    with World(tmp_path, "XR", "XA") as world:
+        sign_into(world["XR"], *nil_returns(world["XR"], 256 * 3 + 200))
+        happened = []
+
+        def noting(name: str, really: Any) -> Any:
+            def act(*given: Any) -> Any:
+                happened.append(name)
+                return really(*given)
+
+            return act
+
+        for name in ("_next_run", "_store"):
+            monkeypatch.setattr(Puller, name, noting(name, getattr(Puller, name)))
+        puller(world["XA"], workers).pull(peer_log(world, "XR"), world["XR"].origin)
+        fetched, then = ["_next_run"], ["_store"]
+        assert happened == fetched * 3 + then + fetched + then * 3
+
+
 def test_what_was_proven_before_a_bad_run_is_kept(tmp_path: Path, workers: Workers[Catalogue]) -> None:
     with World(tmp_path, "XR", "XA") as world:
         sign_into(world["XR"], *nil_returns(world["XR"], 600))
