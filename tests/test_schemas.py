@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS, EXAMPLES = ROOT / "schemas", ROOT / "examples"
 FORMS = sorted((SCHEMAS / "forms").glob("*.json"))
 RETURNS = sorted((EXAMPLES / "returns").glob("*.json"))
+LISTS = sorted((SCHEMAS / "lists").glob("*.json"))
 PUBLIC = sorted(SCHEMAS.glob("*.v1.json"))
 README = (SCHEMAS / "README.md").read_text()
 Json = dict[str, Any]
@@ -43,7 +44,8 @@ def code_of(path: Path) -> str:
 
 
 def form(code: str) -> Form:
-    return parse_form((SCHEMAS / "forms" / f"{code}.v1.json").read_bytes())
+    newest = max(FORMS, key=lambda path: (code_of(path) == code, int(path.stem.rpartition(".v")[2])))
+    return parse_form(newest.read_bytes())
 
 
 def public_schema(name: str) -> jsonschema_rs.Draft202012Validator:
@@ -61,7 +63,7 @@ def annotated(node: Any, path: str = "") -> Iterator[tuple[str, Json]]:
         for name, schema in node.get("properties", {}).items():
             yield f"{path}/{name}", schema
         for key, value in node.items():
-            if key not in ("x-cbm", "examples"):
+            if key not in ("x-cbm", "examples", "if", "then"):  # conditions ask nothing of their own
                 yield from annotated(value, f"{path}/{key}")
     elif isinstance(node, list):
         for value in node:
@@ -86,8 +88,8 @@ def test_every_schema_is_a_valid_schema_of_2020_12(path: Path) -> None:
     jsonschema_rs.meta.validate(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     kind = schema["x-cbm"]["code"] if path.parent.name == "forms" else path.name.split(".")[0]
-    place = "form" if path.parent.name == "forms" else "schema"
-    assert (schema["$id"], path.name) == (f"urn:cbm:{place}:{kind}:1", f"{kind}.v1.json")
+    place, version = ("form", schema["x-cbm"]["version"]) if path.parent.name == "forms" else ("schema", 1)
+    assert (schema["$id"], path.name) == (f"urn:cbm:{place}:{kind}:{version}", f"{kind}.v{version}.json")
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
@@ -107,7 +109,33 @@ def test_every_form_asks_in_six_languages(path: Path) -> None:
             assert list(texts) == list(LANGUAGES), where
             assert all(text and text == text.strip() for text in texts.values()), where
             assert re.search("[а-я]|^security.txt$", texts["ru"], re.IGNORECASE), where
+            assert not_left_in_english(texts), where
         assert set(codes_in(asked)) <= set(meta.get("values", ())), where
+
+
+def not_left_in_english(texts: dict[str, str]) -> bool:
+    """A name or a word that languages share may look the same in two of them; a sentence may not, and nothing in all of them."""
+    same = [lang for lang in LANGUAGES[1:] if texts[lang] == texts["en"]]
+    if texts["en"] == "security.txt":
+        return True
+    proper = re.search(r"[A-Z0-9]{3}", texts["en"]) is not None  # INTERPOL I-24/7
+    return len(same) <= (4 if proper else 2) and (len(texts["en"].split()) <= 3 or not same)
+
+
+@pytest.mark.parametrize("path", FORMS + LISTS, ids=lambda path: path.stem)
+def test_a_shared_list_has_one_text_wherever_it_is_copied(path: Path) -> None:
+    """A form carries the codes it uses, so that it needs no other file; the list is where they come from."""
+    if path.parent.name == "lists":
+        known = read(path)
+        assert path.name == f"{known['list'].replace('/', '.v')}.json" and known["source"]
+        for texts in (known["title"], *known["values"].values()):
+            assert list(texts) == list(LANGUAGES) and not_left_in_english(texts)
+        return
+    for where, asked in annotated(read(path)):
+        if "list" in asked["x-cbm"]:
+            name, version = asked["x-cbm"]["list"].split("/")
+            known, copied = read(SCHEMAS / "lists" / f"{name}.v{version}.json")["values"], asked["x-cbm"]["values"]
+            assert list(copied.items()) == [pair for pair in known.items() if pair[0] in copied], where
 
 
 @pytest.mark.parametrize("path", RETURNS, ids=lambda path: path.stem)
@@ -115,7 +143,10 @@ def test_every_example_fits_its_form(path: Path) -> None:
     assert judge(form(code_of(path)), path.read_bytes()) == ()
 
 
-@pytest.mark.parametrize("code", [code_of(path) for path in FORMS])
+CODES = sorted({code_of(path) for path in FORMS})
+
+
+@pytest.mark.parametrize("code", CODES)
 def test_every_form_has_an_example_and_every_field_accepts_its_own_examples(code: str) -> None:
     asked = form(code)
     for name, schema in asked.schema["properties"].items():
@@ -124,7 +155,7 @@ def test_every_form_has_an_example_and_every_field_accepts_its_own_examples(code
             assert judge(asked, body_with(code, name, example)) == (), (name, example)
 
 
-@pytest.mark.parametrize("code", [code_of(path) for path in FORMS])
+@pytest.mark.parametrize("code", CODES)
 def test_not_stated_is_the_one_way_to_leave_a_question_open(code: str) -> None:
     asked = form(code)
     for name in asked.schema["properties"]:

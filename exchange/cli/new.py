@@ -66,7 +66,8 @@ def _from_node(code: str, url: str, update: str | None) -> str:
     # An update that fell back to another status, period or date of deletion would say what nobody meant.
     statement = earlier["statement"]
     header |= {"replaces": update, "series": earlier["series"], "status": earlier["status"]}
-    header |= {"languages": statement["languages"], "retain_until": statement["retain_until"] or ""}
+    header |= {"languages": statement["languages"], "audience": statement["audience"]}
+    header |= {"retain_until": "" if form.retention is not None else statement["retain_until"] or ""}
     if statement["period"] is not None:
         start, end = statement["period"]["from"], statement["period"]["to"]
         header["period"] = start if start == end else f"{start} to {end}"

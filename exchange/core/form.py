@@ -30,7 +30,7 @@ from exchange.core.faults import FieldError as FieldError
 from exchange.core.faults import explain, find_crowd
 from exchange.core.jsontext import parse_json
 from exchange.core.statement import MAX_VERSION
-from exchange.core.vocabulary import AUDIENCES, is_form_code
+from exchange.core.vocabulary import AUDIENCES, NAMED, is_form_code
 from exchange.errors import Malformed
 
 LANGUAGES = ("en", "fr", "de", "it", "ru", "es")
@@ -40,6 +40,9 @@ MAX_FORM = 512 * 1024
 """Bytes of a form file."""
 MAX_ERRORS = 32
 """Errors told of one body; the writer corrects these before the rest matters."""
+FORM_AUDIENCES = AUDIENCES | {NAMED}
+MAX_RETENTION = 3650
+"""Days for which a form may let its documents be kept, where it sets a term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,14 @@ class Form:
 
     @property
     def audience(self) -> str:
-        """The default; the publisher decides in each statement."""
+        """The default; the publisher decides in each statement. "named": there is none, since each return names its readers."""
         return str(self.meta["audience"])
+
+    @property
+    def retention(self) -> int | None:
+        """Days after which every node has to have deleted the documents of a return; None where the publisher decides."""
+        days: int | None = self.meta.get("retention")
+        return days
 
     @property
     def directory(self) -> bool:
@@ -150,11 +159,22 @@ def _check_meta(meta: Any) -> dict[str, Any]:
         ("version", type(version) is int and 1 <= version <= MAX_VERSION, f"a version from 1 to {MAX_VERSION}"),
         ("title", _is_title(meta.get("title")), f"a title in each of {', '.join(LANGUAGES)}"),
         ("obligations", _is_texts(meta.get("obligations")), "a list of obligations"),
-        ("audience", type(audience) is str and audience in AUDIENCES, f"one of {', '.join(sorted(AUDIENCES))}"),
+        (
+            "audience",
+            type(audience) is str and audience in FORM_AUDIENCES,
+            f"one of {', '.join(sorted(FORM_AUDIENCES))}",
+        ),
         ("cadence", type(meta.get("cadence")) is dict, "an object"),
         ("safeguards", _is_texts(meta.get("safeguards")), "a list of safeguards"),
         ("identifies", _is_texts(meta.get("identifies")), "a list of pointers"),
         ("directory", type(meta.get("directory")) is bool, "true or false"),
+        (
+            "audiences",
+            _are_audiences(meta.get("audiences", [audience])),
+            f"some of {', '.join(sorted(FORM_AUDIENCES))}",
+        ),
+        ("narrower", _are_narrowings(meta.get("narrower", [])), "a list of fields, answers and audiences"),
+        ("retention", _is_days(meta.get("retention", 1)), f"a number of days from 1 to {MAX_RETENTION}"),
     ):
         if not is_right:
             raise Malformed(f"{expected} was expected", pointer=f"/x-cbm/{key}")
@@ -167,6 +187,25 @@ def _is_title(titles: Any) -> bool:
 
 def _is_texts(value: Any) -> bool:
     return type(value) is list and all(type(item) is str for item in value)
+
+
+def _are_audiences(value: Any) -> bool:
+    return _is_texts(value) and 0 < len(value) == len(set(value)) and FORM_AUDIENCES.issuperset(value)
+
+
+def _are_narrowings(value: Any) -> bool:
+    return type(value) is list and all(
+        type(rule) is dict
+        and set(rule) in ({"field", "answers", "audiences"}, {"field", "except", "audiences"})
+        and type(rule["field"]) is str
+        and _is_texts(rule.get("answers", rule.get("except")))
+        and _are_audiences(rule["audiences"])
+        for rule in value
+    )
+
+
+def _is_days(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= MAX_RETENTION
 
 
 def _names_field(pointer: str, properties: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import mimetypes
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from exchange.core.document import Document, commit, parse_name
@@ -24,6 +24,7 @@ from exchange.core.statement import (
     format_statement,
     parse_statement,
 )
+from exchange.core.vocabulary import AUDIENCES, NAMED
 from exchange.errors import Malformed
 from exchange.node.wording import printable
 
@@ -41,6 +42,7 @@ HEADER = (
     "status",
     "period",
     "languages",
+    "audience",
     "retain_until",
 )
 _ATTACHMENT = frozenset({"file", "media_type", "language"})
@@ -67,13 +69,14 @@ def template(
     status: str = "actual",
     period: str = "",
     languages: Sequence[str] = ("en",),
+    audience: str | Sequence[str] = "",
     retain_until: str = "",
 ) -> str:
     """The draft of a form, every question with its help, choices and an example; all open questions answer "not stated"."""
     update = bool(replaces)
     lines = [
         f"# {form.code}, version {form.version}: {_words(form.title('en'))}",
-        f"# Serves {_words(', '.join(form.obligations) or 'the exchange itself')}. Audience: {form.audience}.",
+        f"# Serves {_words(', '.join(form.obligations) or 'the exchange itself')}.",
         f'# Every question may stay "{NOT_STATED}", except those marked (identifies the return).',
         "# Lines that begin with # are for you; they are not sent.",
         "",
@@ -95,8 +98,15 @@ def template(
         f'status = "{status}"'.ljust(31) + " # actual | exercise | test",
         f'period = "{period}"'.ljust(31) + ' # "2026", or "2026-01 to 2026-06"; empty where the form has none',
         f"languages = {json.dumps(list(languages))}".ljust(31) + " # the languages of this return",
+        f"audience = {_toml(audience or ([] if form.audience == NAMED else form.audience))}".ljust(31)
+        + f" # {_who(form)}",
         f'retain_until = "{retain_until}"'.ljust(31)
-        + " # a date after which every node deletes the documents; empty to keep them",
+        + " # a date after which every node deletes the documents; empty "
+        + (
+            "to keep them"
+            if form.retention is None
+            else f"for {form.retention} days, the longest that this form may be kept"
+        ),
         "",
         "# [[attachments]]",
         '# file = "strategy.pdf"          # beside this draft, at most 25 MB',
@@ -107,6 +117,12 @@ def template(
     for name in form.schema["properties"]:
         lines += _question(form, name, f"/{name}" in form.meta["identifies"])
     return "\n".join(lines) + "\n"
+
+
+def _who(form: Form) -> str:
+    """The audiences that a return of this form may have."""
+    words = form.meta.get("audiences", [*sorted(AUDIENCES), NAMED])
+    return " | ".join('codes such as ["XA", "XB"]' if word == NAMED else word for word in words)
 
 
 def _words(text: object) -> str:
@@ -206,17 +222,31 @@ def prepare(
 ) -> tuple[bytes, tuple[Document, ...]]:
     """The payload to be signed and its documents. `contents` are the attachments' (name, bytes); `opening` gives 32 random bytes."""
     kind, message = _text(draft.header, "kind"), _text(draft.header, "message")
+    audience = _audience(draft.header.get("audience", form.audience))
     documents: list[Document] = []
     refs: list[DocumentRef] = []
     if kind == "full" and message != "withdrawal":
-        _add(documents, refs, "body", f"{form.code}.json", canonical_json(draft.body or {}), BODY, None, opening())
+        _add(
+            documents,
+            refs,
+            "body",
+            f"{form.code}.json",
+            canonical_json(draft.body or {}),
+            BODY,
+            None,
+            audience,
+            opening(),
+        )
     for number, ((_, media_type, language), (name, content)) in enumerate(
         zip(draft.attachments, contents, strict=True), 1
     ):
-        _add(documents, refs, f"a{number}", name, content, media_type, language, opening())
+        _add(documents, refs, f"a{number}", name, content, media_type, language, audience, opening())
     replaces, series = _text(draft.header, "replaces"), _text(draft.header, "series")
     relation = _RELATION.get(message) if kind != "nothing new" else "related"
     languages = draft.header.get("languages", ["en"])
+    retain_until = _text(draft.header, "retain_until")
+    if not retain_until and form.retention is not None and documents:
+        retain_until = f"{issued.date() + timedelta(days=form.retention)}"
     statement = Statement(
         v=1,
         federation=_text(draft.header, "federation"),
@@ -232,9 +262,9 @@ def prepare(
         status=_text(draft.header, "status"),
         on_behalf_of=None,
         languages=tuple(languages) if isinstance(languages, list) else (str(languages),),
-        audience=form.audience,
+        audience=audience,
         release_on=None,
-        retain_until=_text(draft.header, "retain_until") or None,
+        retain_until=retain_until or None,
         documents=tuple(refs),
     )
     payload = format_statement(statement)
@@ -250,10 +280,23 @@ def _add(
     content: bytes,
     media_type: str,
     language: str | None,
+    audience: str | tuple[str, ...],
     opening: bytes,
 ) -> None:
     documents.append(Document(slot, parse_name(name), opening, content))
-    refs.append(DocumentRef(slot, media_type, language, "public", commit(opening, content)))
+    refs.append(DocumentRef(slot, media_type, language, audience, commit(opening, content)))
+
+
+def _audience(said: Any) -> str | tuple[str, ...]:
+    """A word, or the codes of those who may read, in the order that a statement wants."""
+    if isinstance(said, list) and said and all(isinstance(code, str) for code in said):
+        return tuple(sorted(set(said)))
+    if isinstance(said, str) and said in AUDIENCES:
+        return said
+    raise Malformed(
+        f'audience in [return] is one of {", ".join(sorted(AUDIENCES))}, or the codes of those who may read: ["XA", "XB"]',
+        pointer="/return/audience",
+    )
 
 
 def _text(header: Mapping[str, Any], name: str) -> str:

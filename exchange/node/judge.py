@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from exchange.core.catalogue import FITS, Catalogue
+from exchange.core.confines import check_body, check_statement
 from exchange.core.document import SMALL_DOCUMENT, Document
 from exchange.core.form import judge
+from exchange.core.jsontext import parse_json
 from exchange.core.statement import DocumentRef, Statement
 from exchange.errors import (
     ClockOff,
@@ -73,7 +75,8 @@ class Submission:
     """One submission at the door. The envelope is judged on arrival, then the documents in the statement's order."""
 
     def __init__(self, door: Door, envelope: bytes, stands: int | None = None) -> None:
-        """1. The door that every node has. 2. The clock. 3. The form. Raises what is held against the envelope.
+        """1. The door that every node has. 2. The clock. 3. The form, and what it says of audience and term. Raises what is held
+        against the envelope.
 
         What `stands` already, at that index, is judged there: its key may have ended since. It is answered again, however late.
         """
@@ -101,7 +104,10 @@ class Submission:
 
     def _check_form(self) -> None:
         ref, catalogue = self.statement.form, self._door.catalogue
-        if catalogue.named(ref) is not None:
+        form = catalogue.named(ref)
+        if form is not None:
+            if (wrong := check_statement(form, self.statement)) is not None:
+                raise DoesNotFit(wrong.detail, pointer=wrong.pointer)
             return
         newest = catalogue.newest(ref.code)
         if newest is None:
@@ -134,7 +140,7 @@ class Submission:
             )
 
     def check(self, arrivals: Sequence[Arrival]) -> Passed:
-        """4. Every document came, in order, and is the one committed to. 5. Bodies fit the form."""
+        """4. Every document came, in order, and is the one committed to. 5. Bodies fit the form, and may be told to whom they are for."""
         for number, arrival in enumerate(arrivals):  # 4
             self.committed(number, arrival.slot, arrival.commitment)
         missing = [ref.slot for ref in self.statement.documents[len(arrivals) :]]
@@ -155,6 +161,9 @@ class Submission:
             if errors:
                 detail = "; ".join(f"{error.pointer or '/'}: {error.detail}" for error in errors[:5])
                 raise DoesNotFit(f"{ref.slot} does not fit {form.code}: {detail}", pointer=errors[0].pointer)
+            body = parse_json(arrival.content, limit=SMALL_DOCUMENT) if form.meta.get("narrower") else {}
+            if (wide := check_body(form, ref.audience, body)) is not None:
+                raise DoesNotFit(f"{ref.slot}: {wide.detail}", pointer=wide.pointer)
         return self._passed()
 
     def _passed(self) -> Passed:

@@ -127,7 +127,7 @@ def test_the_example_in_the_module_is_a_form() -> None:
         ("safeguards", [None, "R3", [3]]),
         ("identifies", [None, "/kind", [1], ["kind"], ["/unknown"], ["/"]]),
         ("directory", [None, "no", 0]),
-    ],
+    ],  # and below, what a form may leave out
 )
 def test_an_incomplete_annotation_is_refused_by_name(key: str, values: list[Any]) -> None:
     for value in values:
@@ -470,6 +470,33 @@ anything = st.recursive(
 def test_any_object_fits_or_gets_errors_that_point_into_it(body: dict[str, Any]) -> None:
     for error in judge(FORM, json.dumps(body).encode()):
         assert error.detail and (error.pointer == "" or error.pointer.startswith("/"))
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("audiences", [None, [], "public", ["everybody"], ["public", "public"], [["XA"]]]),
+        (
+            "narrower",
+            [
+                {},
+                [{}],
+                ["kind"],
+                [{"field": "kind", "audiences": ["named"]}],
+                [{"field": "kind", "answers": ["a"], "except": ["b"], "audiences": ["named"]}],
+                [{"field": "kind", "answers": [1], "audiences": ["named"]}],
+                [{"field": "kind", "answers": ["a"], "audiences": []}],
+                [{"field": 1, "answers": ["a"], "audiences": ["named"]}],
+            ],
+        ),
+        ("retention", [None, 0, -1, True, "3", 3.0, 3651]),
+    ],
+)
+def test_what_a_form_may_leave_out_is_right_or_refused_by_name(key: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(Malformed) as caught:
+            parse_form(file_of(SCHEMA | {"x-cbm": META | {key: value}}))
+        assert caught.value.pointer == f"/x-cbm/{key}"
 
 
 @pytest.mark.parametrize("value", [[], "x", {"en": 5}, 7, None])

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.core.catalogue import Catalogue
+from exchange.core.confines import check_body, check_statement
 from exchange.core.document import Document, commit
 from exchange.core.form import NOT_STATED, Form, judge, parse_form
 from exchange.core.statement import Statement, parse_statement
@@ -73,14 +74,35 @@ def test_the_comments_explain_every_question(form: Form) -> None:
 @pytest.mark.parametrize("path", EXAMPLE_RETURNS, ids=lambda path: path.stem)
 def test_an_example_survives_the_draft_and_fits(path: Path) -> None:
     body = json.loads(path.read_bytes())
-    form = next(form for form in FORMS if path.stem.startswith(form.code))
-    draft = parse_draft(draft_of(form, body, **WHO))
+    form = CATALOGUE.newest("-".join(path.stem.split("-")[:2]))
+    assert form is not None
+    readers = ["XB", "XA"] if form.audience == "named" else ""
+    draft = parse_draft(draft_of(form, body, audience=readers, **WHO))
     assert draft.body == body
     statement, (document,) = prepared(draft, form)
     assert json.loads(document.content) == body
     assert judge(form, document.content) == ()
     assert statement.documents[0].commitment == commit(document.opening, document.content)
     assert (statement.form.code, statement.status, statement.message) == (form.code, "actual", "original")
+    assert statement.audience == statement.documents[0].audience == (("XA", "XB") if readers else form.audience)
+    days = None if form.retention is None else f"{ISSUED.date() + timedelta(days=form.retention)}"
+    assert statement.retain_until == days
+    assert check_statement(form, statement) is None and check_body(form, statement.audience, body) is None
+
+
+@pytest.mark.parametrize("said", ["everybody", "named", "", [], [1], ["XA", 7], 3, True])
+def test_an_audience_is_a_word_or_the_codes_of_those_who_may_read(said: Any) -> None:
+    with pytest.raises(Malformed) as caught:
+        prepared(ready(FORMS[0], audience=said), FORMS[0])
+    assert caught.value.pointer == "/return/audience"
+    assert prepared(ready(FORMS[0], audience="States and Partners"), FORMS[0])[0].audience == "States and Partners"
+
+
+def test_a_form_that_is_kept_for_a_time_only_fills_in_the_day() -> None:
+    form = parse_form(form_file().replace(b'"directory": false', b'"directory": false, "retention": 3'))
+    assert prepared(ready(form), form)[0].retain_until == "2026-11-24"
+    assert prepared(ready(form, retain_until="2026-11-22"), form)[0].retain_until == "2026-11-22"
+    assert prepared(ready(form, kind="nothing to declare"), form)[0].retain_until is None
 
 
 anything = st.recursive(
@@ -139,7 +161,7 @@ HOSTILE = {
     "a return that is a text": 'return = "full"',
     "a list of returns": "[[return]]\n",
     "another section": HEAD + "[secrets]\n",
-    "another field": HEAD + "audience = 'public'\n",
+    "another field": HEAD + "colour = 'red'\n",
     "one field twice": HEAD + "kind = 'full'\nkind = 'full'\n",
     "deep lists": HEAD + "languages = " + "[" * 100_000,
     "deep tables": HEAD + "kind = " + "{a = " * 100_000,
