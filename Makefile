@@ -27,8 +27,9 @@ ON_BOTH := tests/store tests/node tests/released tests/api/test_again.py tests/a
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: $(VENV)/.project ## three nodes on this machine: sign, submit, pull, verify
-	$(BIN)/cbm demo
+demo: $(VENV)/.project ## three nodes on this machine: found, sign, witness, look up, catch one that lies; files in .run/demo
+	rm -rf .run/demo
+	$(BIN)/cbm demo --dir .run/demo
 
 run: $(VENV)/.project ## one node, kept in .run/XR, on http://127.0.0.1:8750
 	test -e .run/XR || $(BIN)/cbm node init .run/XR --participant XR --url http://127.0.0.1:8750

@@ -69,10 +69,15 @@ def cbm(*arguments: object, cwd: Path, stdin: bytes = b"", env: Mapping[str, str
     return running.wait()
 
 
-def fresh(*arguments: object, cwd: Path, program: tuple[str, ...] = (sys.executable, "-m", "exchange")) -> Done:
+def fresh(
+    *arguments: object,
+    cwd: Path,
+    program: tuple[str, ...] = (sys.executable, "-m", "exchange"),
+    seconds: float = SECONDS,
+) -> Done:
     """Run `cbm` in a new interpreter."""
     command = [*program, *map(str, arguments)]
-    ended = subprocess.run(command, cwd=cwd, env=environment(cwd), capture_output=True, text=True, timeout=SECONDS)
+    ended = subprocess.run(command, cwd=cwd, env=environment(cwd), capture_output=True, text=True, timeout=seconds)
     return Done(ended.returncode, ended.stdout, ended.stderr)
 
 

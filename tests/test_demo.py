@@ -17,22 +17,30 @@ import orjson
 import pytest
 
 from exchange.cli.demonstration import demonstration_root
+from exchange.cli.twofaced import FEDERATION as DEMO
+from exchange.cli.twofaced import SWITCH, TwoFaced, make_face, show
 from exchange.client import Client
 from exchange.client.answers import HeadStanding
+from exchange.config import Settings, read_settings
+from exchange.core.base64text import format_base64
+from exchange.core.evidence import FINDING, KIND, parse_evidence, verify_evidence
+from exchange.core.note import parse_vkey
+from exchange.core.pack import Pack
 from exchange.core.vocabulary import is_participant_code
-from exchange.errors import Unreachable
+from exchange.errors import Misuse, Unreachable
 from exchange.node.founding import read_participants
 from exchange.resources import EXAMPLES, ROOTS
 from exchange.trust.choice import pin
 from exchange.trust.contents import read_root
 from tests.databases import hand_in
 from tests.processes import ROOT, SECONDS, cbm, environment, fresh, full_audit
+from tests.world import World
 
 pytestmark = pytest.mark.sqlite  # a demonstration needs no server
 
 RECORDS = ROOT / ".." / "shared" / "real" / "public-record.json"
 STATES = ROOT / ".." / "shared" / "reference" / "osce_states.json"
-MANY_SECONDS = 300.0  # for 34 nodes, where others work on the same machine
+MANY_SECONDS = 300.0  # for a whole demonstration, where others work on the same machine
 
 
 def query(directory: Path, text: str) -> list[tuple[Any, ...]]:
@@ -41,7 +49,7 @@ def query(directory: Path, text: str) -> list[tuple[Any, ...]]:
 
 
 def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
-    done = fresh("demo", "--dir", "nodes", cwd=tmp_path)
+    done = fresh("demo", "--dir", "nodes", cwd=tmp_path, seconds=MANY_SECONDS)
     assert (done.code, done.out) == (0, ""), done
     told = done.err
     nodes = {code: tmp_path / "nodes" / code for code in ("XR", "XA", "XI")}
@@ -55,12 +63,13 @@ def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
         )
         for code, directory in nodes.items()
     }
-    published = sum(map(len, own.values()))
-    assert f"{published} returns are published" in told
     recorded = re.findall(r"=> recorded at index (\d+) of (\w\w)\.demo\.example/log; .* id ([0-9a-f]{16})\.\.\.", told)
-    assert [(code.upper(), int(index), ident) for index, code, ident in recorded] == [
+    published = len(recorded)
+    assert f"{published} returns are published" in told and published == 4
+    assert {(code.upper(), int(index), ident) for index, code, ident in recorded} < {
         (code, index, ident.lower()[:16]) for code, entries in own.items() for index, ident in entries
-    ]
+    }
+    assert {code: len(entries) for code, entries in own.items()} == {"XR": 3, "XA": 3, "XI": 1}, "with what was told"
 
     root = (ROOTS / "demo.example.json").read_bytes()
     assert "2 of 3 founders have signed who takes part: 3 States" in told and sha256(root).hexdigest() in told
@@ -68,19 +77,11 @@ def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
     for directory in nodes.values():
         assert (directory / "root.json").read_bytes() == root
         assert query(directory, "SELECT count(*) FROM trust_file WHERE role = 'XA'")[0][0] == 2
-        assert query(directory, "SELECT count(*) FROM alert")[0][0] == 0
+        [alert] = query(directory, "SELECT kind, participant FROM alert")
+        assert alert == (KIND, "XI"), "one convicted, of one thing"
 
-    entries = sum(
-        query(each, "SELECT count(*) FROM entry JOIN log l ON l.id = log_id WHERE NOT l.own")[0][0]
-        for each in nodes.values()
-    )
-    slots = sum(
-        query(each, "SELECT count(*) FROM slot JOIN log l ON l.id = log_id WHERE NOT l.own AND document IS NULL")[0][0]
-        for each in nodes.values()
-    )
-    assert (
-        f"Everybody pulled everybody: {entries} entries of others are held" in told and f"{slots} documents are" in told
-    )
+    [(held, missing)] = re.findall(r"Everybody pulled everybody: (\d+) entries .* (\d+) documents are missing", told)
+    assert (int(held), int(missing)) == (2 * published, 0)
     assert (
         f"The registries of all 3 nodes are equal: 3 logs, {published} entries, {published} admitted, 0 refused, 0 waiting."
         in told
@@ -90,13 +91,39 @@ def test_the_demo_ends_with_yes_and_its_lines_are_true(tmp_path: Path) -> None:
     assert f"    phone       {contact['phone']}" in told and "status exercise: this is not an actual contact" in told
     assert "a document altered after it was signed: refused [wrong-commitment]" in told
     assert "a return of Ruritania offered to the node of Arcadia: refused [wrong-origin]" in told
-    assert "TAKEN" not in told and "NOT equal" not in told and "NO  " not in told
+    assert not re.search("TAKEN|NOT equal|NO  |WRONG", told)
     assert f"  ok  envelope and statement are well formed; id {own['XR'][0][1].lower()}" in told
     log = read_participants(tmp_path / "nodes" / "peers.json").records["XR"].current_log
     assert f"under a checkpoint signed by key {log.vkey.keyid.hex()}" in told
     assert "  verified: Ruritania published this, and its log holds it at index 0" in told
     assert "Without an anchor the same pack is: consistent, but signed by keys nobody here has vouched for." in told
     assert running(nodes.values()) == []
+    the_commands_show_it_again(tmp_path, told)
+
+
+def the_commands_show_it_again(folder: Path, told: str) -> None:
+    """Those that need no node, word for word; and they say what the demo said."""
+    commands = [command.split() for command in re.findall(r"^  again: cbm (.*)$", told, re.M)]
+    alone = [
+        command for command in commands if command[0] in ("verify", "audit") or command[:2] == ["federation", "show"]
+    ]
+    said = {Path(command[-1 if command[0] == "federation" else 1]).name: cbm(*command, cwd=folder) for command in alone}
+    assert set(said) == {"founding", "peers.json", "evidence.zip", "fork.json", "XR"}
+    for done in said.values():
+        assert done.code == 0, done
+        lines = [f"  {line}" for line in done.out.splitlines()]
+        assert set(lines) <= set(told.splitlines()) or done in (said["founding"], said["peers.json"], said["XR"]), done
+    assert "ok  witnessed: cosigned by 2 of 2, 2 asked for; not later than 20" in said["evidence.zip"].out
+    assert re.search("cosigned, the earliest first, by (XA, XI|XI, XA)\n", said["evidence.zip"].out)
+    assert "convicts: whoever holds the key of xi.demo.example/log signed two histories" in said["fork.json"].out
+    assert said["XR"].out.splitlines()[-1].startswith("holds: everything, ")
+    evidence = parse_evidence((folder / "nodes" / "fork.json").read_bytes())
+    one, other = verify_evidence(evidence)
+    assert (one.size, other.size) == (2, 2), "one size, two roots"
+    shown = re.findall(r"(\w+) is shown a log of size 2, root (\S{12})\.\.\., telephone (\S+)\.$", told, re.M)
+    assert {root for _, root, _ in shown} == {format_base64(head.root)[:12] for head in (one, other)}
+    assert [who for who, _, _ in shown] == ["Ruritania", "Arcadia"] and len({phone for _, _, phone in shown}) == 2
+    assert told.count("refused (403)") == 2, "neither audience cosigns its face"
 
 
 @pytest.mark.parametrize(("federation", "founders"), [("demo.example", 3), ("trial.example", 5)])
@@ -142,7 +169,7 @@ def running(directories: Any) -> list[Path]:
 
 @contextmanager
 def kept(
-    folder: Path, *more: object, seconds: float = SECONDS
+    folder: Path, *more: object, seconds: float = MANY_SECONDS
 ) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     """A `cbm demo --keep --json` that has said where its nodes are. Its temporary files go to `folder`."""
     command = [sys.executable, "-m", "exchange", "demo", "--keep", "--json", *map(str, more)]
@@ -196,7 +223,8 @@ WHERE = {"participant", "url", "origin", "log_vkey", "witness_vkey", "witness_ur
 
 def test_a_kept_demo_says_where_its_nodes_are_and_stops_in_order(tmp_path: Path) -> None:
     with kept(tmp_path) as (process, where):
-        assert set(where) == {"nodes", "trust"}
+        assert set(where) == {"nodes", "trust", "pack", "evidence"}
+        assert Path(where["pack"]).is_file() and where["evidence"] is None, "a federation to try things on has no liar"
         assert [set(node) for node in where["nodes"]] == [WHERE] * 3
         records = read_participants(Path(where["trust"])).records
         heads = []
@@ -204,6 +232,7 @@ def test_a_kept_demo_says_where_its_nodes_are_and_stops_in_order(tmp_path: Path)
             with Client(node["url"]) as client:
                 about = client.node()
                 heads.append(client.heads())
+                assert list(client.alerts()) == []
             assert {
                 name: about[name] for name in ("participant", "origin", "log_vkey", "witness_vkey", "witness_url")
             }.items() <= node.items()
@@ -213,6 +242,59 @@ def test_a_kept_demo_says_where_its_nodes_are_and_stops_in_order(tmp_path: Path)
             with Client(node["url"]) as client:
                 assert until_witnessed(client)["cosignatures"] == "cosigned by 2 of 2, 2 asked for"
         stop(process, where, tmp_path)
+
+
+def test_a_kept_demo_with_a_fork_shows_two_faces_and_everything_else_goes_on(tmp_path: Path) -> None:
+    with kept(tmp_path, "--fork") as (process, where):
+        clients = {node["participant"]: Client(node["url"]) for node in where["nodes"]}
+        phones = {code: clients[code].contacts("XI")["items"][0]["phone"] for code in ("XR", "XA")}
+        assert len(set(phones.values())) == 2, "two audiences, two truths"
+        roots = {clients[code].checkpoint(parse_vkey(where["nodes"][2]["log_vkey"])).root for code in ("XR", "XA")}
+        assert len(roots) == 2
+        evidence = parse_evidence(Path(where["evidence"]).read_bytes())
+        assert {head.root for head in verify_evidence(evidence)} == roots and evidence.cosigner_vkey is None
+        assert evidence.log_vkey == where["nodes"][2]["log_vkey"]
+        for code, client in clients.items():
+            [alert] = client.alerts()
+            assert (alert["kind"], alert["participant"]) == (KIND, "XI")
+            told = {one["participant"] for one in alert["found_by"]}
+            found = {item["participant"] for item in client.submissions(form=FINDING)}
+            assert told == found >= {"XA"}, (code, told)
+        for client in clients.values():
+            client.close()
+        for code, directory in zip(clients, data_dirs(where), strict=True):
+            done = cbm("audit", directory, "--trust", where["trust"], cwd=tmp_path)
+            assert done.code == 0 and "holds: everything" in done.out, (code, done)
+        stop(process, where, tmp_path)
+
+
+def test_no_real_state_is_shown_as_lying(tmp_path: Path) -> None:
+    (tmp_path / "records.json").write_text("{}")
+    done = cbm("demo", "--records", "records.json", "--fork", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "") and "none of them is shown as lying" in done.err
+
+
+def test_the_fault_switch_is_out_of_reach_of_every_other_node(tmp_path: Path) -> None:
+    """1. Only the demonstration imports it. 2. It works in no other federation. 3. Its file means nothing to a node."""
+    users = {path.name for path in (ROOT / "exchange").rglob("*.py") if "twofaced" in path.read_text()}
+    assert users == {"caught.py", "fleet.py"}  # 1
+    with World(tmp_path, "XR", "XA") as world:
+        node = world["XR"]
+        node.publish()
+        settings = read_settings(node.directory)
+        with pytest.raises(Misuse, match="nowhere else"):  # 2
+            make_face(settings, [node.publish().parcel.envelope], [])
+        with pytest.raises(Misuse, match="nowhere else"):
+            TwoFaced(node.running.app, settings)
+        show_anyhow(settings, node.publish().parcel)  # 3
+        before = node.get("/log/checkpoint").content
+        assert (node.directory / SWITCH).is_file() and before.splitlines()[1] == b"3"
+        assert world["XA"].pull() == {"XR": None} and world["XA"].alerts() == []
+
+
+def show_anyhow(settings: Settings, parcel: Pack) -> None:
+    face = make_face(settings.model_copy(update={"federation": DEMO}), [parcel.envelope], parcel.documents)
+    show(settings, face)
 
 
 def test_the_nodes_of_a_demo_that_is_killed_end_by_themselves(tmp_path: Path) -> None:
@@ -242,7 +324,7 @@ def test_34_states_agree_on_real_public_facts(tmp_path: Path) -> None:
     if not RECORDS.is_file():
         print(f"real public facts not here: {RECORDS}")
         return
-    with kept(tmp_path, "--records", RECORDS.resolve(), seconds=MANY_SECONDS) as (process, where):
+    with kept(tmp_path, "--records", RECORDS.resolve(), seconds=2 * MANY_SECONDS) as (process, where):
         assert len(where["nodes"]) == len(orjson.loads(RECORDS.read_bytes())["records"]) == 34
         expected = None
         for node in where["nodes"]:

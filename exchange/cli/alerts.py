@@ -27,14 +27,7 @@ def alerts(
         answer_json(found)
     else:
         for alert in found:
-            answer(
-                [
-                    f"{alert['raised'][:16]}Z  {alert['kind']}  {alert['participant']}",
-                    f"  {alert['summary']}",
-                    f"  alert {alert['id'][:16]}",
-                    *_findings(alert),
-                ]
-            )
+            answer(words_of(alert))
     if evidence is not None and found:
         evidence.mkdir(parents=True, exist_ok=True)
         for alert in found:
@@ -48,6 +41,12 @@ def alerts(
         say("No alerts: nothing was found wrong.")
         return
     raise typer.Exit(Exit.NO)
+
+
+def words_of(alert: Alert) -> list[str]:
+    """An alert, for people."""
+    head = f"{alert['raised'][:16]}Z  {alert['kind']}  {alert['participant']}"
+    return [head, f"  {alert['summary']}", f"  alert {alert['id'][:16]}", *_findings(alert)]
 
 
 def _findings(alert: Alert) -> Iterator[str]:

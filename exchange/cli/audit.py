@@ -64,7 +64,7 @@ def audit(
         raise Misuse(f"there is no folder {report.parent} to write the report to")
     try:
         with _progress(json) as told:
-            found = _audit(of, _anchor(trust), forms, workers or os.cpu_count() or 1, told)
+            found = recompute(of, _anchor(trust), forms, workers or os.cpu_count() or 1, told)
     except KeyboardInterrupt:
         say("cbm: stopped before the end; nothing was found out, and nothing was changed")
         raise typer.Exit(INTERRUPTED) from None
@@ -77,7 +77,8 @@ def audit(
     raise typer.Exit(Exit.YES if found.holds else Exit.NO)
 
 
-def _audit(of: str, anchor: Anchor | None, forms: Path | None, workers: int, told: Told) -> Report:
+def recompute(of: str, anchor: Anchor | None, forms: Path | None, workers: int, told: Told) -> Report:
+    """A directory, or an address."""
     now, folders = datetime.now(UTC), [forms] if forms is not None else []
     if of.startswith(("http://", "https://")):
         try:

@@ -66,12 +66,13 @@ class Demonstration:
 
     def __init__(self, folder: Path, federation: str) -> None:
         self._folder, self._federation = folder, federation
+        self.stick = folder / "founding"
 
     def found(self, nodes: Sequence[DemoNode], now: datetime) -> tuple[Founded, list[DemoNode]]:
         """Every State asks to take part, the founders sign, each node is given the root and the list."""
         number = 3 if len(nodes) < MANY else 5
         shipped = (ROOTS / f"{self._federation}.json").read_bytes()
-        stick = Stick(self._folder / "founding")
+        stick = Stick(self.stick)
         stick.publish(read_named("1.root.json", shipped))
         asking = [self._ask(node, place, now) for place, node in enumerate(nodes, start=1)]
         threshold = number // 2 + 1

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
+from exchange.client import Client, SubmissionWhole
 from exchange.config import Settings
 from exchange.core.keys import Kind, PrivateKey
 from exchange.core.note import format_vkey
@@ -29,6 +30,8 @@ from exchange.trust.participants import Participants
 from exchange.trust.quorum import keys_of
 
 START_SECONDS = 60.0
+SECONDS = 30.0  # for one answer
+QUORUM_SECONDS = 60.0  # for the cosignatures of the others, which take one on an idle machine
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,20 @@ class DemoNode:
     def code(self) -> str:
         return self.settings.participant
 
+    @property
+    def token(self) -> str:
+        """Of the operator, who may ask for visits."""
+        return (self.settings.directory / "operator.token").read_text()
+
 
 class Fleet:
     """Founded when made, running after `start()`, gone after `stop()`."""
 
-    def __init__(self, folder: Path, federation: str, names: Mapping[str, str], pull_every: float) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, federation: str, names: Mapping[str, str], pull_every: float, faulty: str | None = None
+    ) -> None:
+        """`faulty`: the one whose node has a fault switch (twofaced.py)."""
+        self.folder, self._faulty = folder, faulty
         self.nodes: list[DemoNode] = []
         self._processes: list[ForkProcess] = []
         self._held: int | None = None  # the other end of the nodes' lifeline
@@ -87,11 +98,13 @@ class Fleet:
     def start(self) -> None:
         """Fork one process a node, and wait until each answers. Raises Unreachable."""
         from exchange import app  # loaded once, here, for all of them
+        from exchange.cli import twofaced
 
         context = multiprocessing.get_context("fork")
         lifeline, self._held = os.pipe()
         for node in self.nodes:
-            process = context.Process(target=_run, args=(app.serve, node, lifeline, self._held), daemon=True)
+            serve = twofaced.serve if node.code == self._faulty else app.serve
+            process = context.Process(target=_run, args=(serve, node, lifeline, self._held), daemon=True)
             process.start()
             self._processes.append(process)
         os.close(lifeline)
@@ -115,6 +128,14 @@ class Fleet:
             if process.is_alive():
                 process.kill()
                 process.join()
+
+
+def until_witnessed(client: Client, ident: str) -> SubmissionWhole:
+    """The submission once it has its quorum, for which nobody has to do anything; or as it stands when that takes too long."""
+    deadline = time.monotonic() + QUORUM_SECONDS
+    while (found := client.submission(ident))["standing"] != "witnessed" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
 
 
 def _reserve_port() -> socket.socket:

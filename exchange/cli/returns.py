@@ -1,5 +1,6 @@
 """What the States of the demonstration say: invented ones, or real public facts from a file."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from exchange.cli.sign import read_bounded
+from exchange.config import Settings
 from exchange.core.catalogue import Catalogue
+from exchange.core.document import OPENING_SIZE
+from exchange.core.dsse import format_envelope, sign_payload
 from exchange.core.form import NOT_STATED
 from exchange.core.jsontext import parse_json
+from exchange.core.keys import PrivateKey
+from exchange.core.pack import Pack
 from exchange.core.vocabulary import is_participant_code
 from exchange.errors import Malformed
+from exchange.node.draft import Draft, prepare
 from exchange.resources import EXAMPLES, form_files
 
 MAX_RECORDS = 4 * 1024 * 1024  # bytes
-NOTE = "\nThese are public facts, compiled for trials: status test, transcribed, and nobody's official submission."
+NOTE = "These are public facts, compiled for trials: status test, transcribed, and nobody's official submission."
 _NAMES = {"XR": "Ruritania", "XA": "Arcadia", "XI": "Illyria"}
 
 
@@ -50,6 +57,41 @@ def invented() -> tuple[dict[str, str], dict[str, list[Return]]]:
         ],
     }
     return dict(_NAMES), returns
+
+
+def signed_parcel(settings: Settings, officer: PrivateKey, item: Return, catalogue: Catalogue) -> Pack:
+    """What `cbm sign` does: documents, commitments, the statement, one signature."""
+    form = catalogue.newest(item.form)
+    assert form is not None  # noqa: S101 - the demo's forms ship with the program
+    header = {
+        "federation": settings.federation,
+        "origin": settings.origin,
+        "participant": settings.participant,
+        "kind": "full",
+        "message": "original",
+        "status": item.status,
+        "period": item.period,
+        "languages": ["en"],
+    }
+    attachments = tuple((name, "application/pdf", "en") for name, _ in item.attachments)
+    draft, now = Draft(header, item.body, attachments), datetime.now(UTC)
+    payload, documents = prepare(draft, form, item.attachments, now, lambda: secrets.token_bytes(OPENING_SIZE))
+    return Pack(format_envelope(sign_payload(payload, [officer])), documents, None, None)
+
+
+def two_telephones() -> tuple[Return, Return]:
+    """One contact in two versions: what a State that shows two faces says to one audience, and to another."""
+    first, second = (
+        _open_body("POC-02", role="technical", institution={"en": "CERT-XI, Illyria"}, phone=phone)
+        for phone in ("+12025550161", "+12025550199")
+    )
+    return Return("POC-02", first, "exercise", ""), Return("POC-02", second, "exercise", "")
+
+
+def one_more() -> Return:
+    """What any State may return on any day."""
+    named = _open_body("ICT-03", instrument_kind="programme", name={"en": "Network security exercises of Arcadia"})
+    return Return("ICT-03", named, "exercise", "")
 
 
 def _example(name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from exchange.errors import BadProof, ExchangeError, KeyNotAllowed, Malformed, R
 from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
 from exchange.trust.participants import ParticipantRecord, Participants, check_successor, parse_participants
 from exchange.trust.quorum import Cosigned, verify_quorum
-from exchange.trust.witnessed import in_words, is_of_a_roster, lateness, read_policy, unvouched
+from exchange.trust.witnessed import by_whom, in_words, is_of_a_roster, lateness, read_policy, unvouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +244,8 @@ def _witnessed(
     late = lateness(found, statement)
     exam.cosigned, exam.late = found, late is not None
     (exam.passed if found.witnessed else exam.remark)(in_words(found))
+    if found.by:
+        exam.remark(by_whom(found))
     if late is not None:
         exam.remark(late)
     if policy is not None and is_of_a_roster(policy, participants, record, log):

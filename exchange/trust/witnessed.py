@@ -24,6 +24,10 @@ def in_words(found: Cosigned) -> str:
     return f"recorded, and not witnessed: {found.words}{since}"
 
 
+def by_whom(found: Cosigned) -> str:
+    return "cosigned, the earliest first, by " + ", ".join(code for code, _ in found.by)
+
+
 def lateness(found: Cosigned, statement: Statement) -> str | None:
     """What to say of a claimed time that lies too far before the first that others vouch for; None where it does not."""
     if not found.is_late(statement.issued_time):
