@@ -8,7 +8,9 @@
     │   ├── UnknownKey             a signature by a key that nobody here vouches for
     │   ├── BadSignature           a signature that does not verify
     │   ├── BadProof               a Merkle proof that does not lead to the signed root
-    │   └── WrongCommitment        a document that is not the one the statement commits to
+    │   ├── WrongCommitment        a document that is not the one the statement commits to
+    │   ├── BadSeal                a sealed letter that was changed, or whose keys do not belong to it
+    │   └── WrongLetter            a letter that is not the one its outer submission speaks for
     ├── NotAdmitted                verified, and the rules say no (reasons: trust/admission.py)
     │   ├── WrongFederation        meant for another federation
     │   ├── WrongOrigin            meant for another log
@@ -91,6 +93,18 @@ class BadProof(Unverified):
 class WrongCommitment(Unverified):
     code = "wrong-commitment"
     next_step = "Send each document with the opening made when it was signed, byte for byte."
+
+
+class BadSeal(Unverified):
+    code = "bad-seal"
+    next_step = "Fetch it again from the sender's node; if it still does not open, tell the sender: nothing was shown."
+
+
+class WrongLetter(Unverified):
+    code = "wrong-letter"
+    next_step = (
+        "Do not act on it, and ask the State it names: somebody else may have sealed it anew. Nothing was shown."
+    )
 
 
 class NotAdmitted(ExchangeError):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from exchange.core.document import Document, check_document, commit, parse_name
 from exchange.core.dsse import format_envelope, pae, parse_envelope, sign_payload, verify_envelope
 from exchange.core.evidence import format_evidence, parse_evidence, verify_evidence
 from exchange.core.keys import PrivateKey, parse_public_key
+from exchange.core.letter import INNER_TYPE, check_rest, read_contents
 from exchange.core.merkle import leaf_hash, root_of
 from exchange.core.note import format_vkey, parse_vkey
 from exchange.core.pack import Pack, format_pack, parse_pack
+from exchange.core.padding import padded
 from exchange.core.receipt import Receipt, format_receipt, parse_receipt, verify_receipt
+from exchange.core.sealed import read_preface
+from exchange.core.sealing import SUITE, SealingPrivate
 from exchange.core.statement import DocumentRef, format_statement, parse_statement, submission_id
 from exchange.core.tiles import TilePath, format_tile_path, parse_tile_path
 from exchange.errors import ExchangeError, Malformed
@@ -167,6 +172,88 @@ def test_pack_vectors() -> None:
     assert json.loads(format_participants(participants)) == cases["peers"]
     verdict = admit(envelope, parse_statement(parse_envelope(envelope).payload).origin, first["index"], participants)
     assert isinstance(verdict, Admitted) and verdict.until is None
+
+
+def test_sealed_vectors() -> None:
+    cases = vectors("sealed")
+    private = {}
+    for case in cases["keys"]:
+        key = SealingPrivate.from_seed(hashlib.sha256(case["seed_text"].encode()).digest())
+        assert (key.public.raw, key.public.keyid) == (parse_base64(case["public_key"]), case["keyid"])
+        private[case["participant"]] = {key.public.keyid: key}
+    assert cases["suite"] == SUITE
+    for case in cases["padding"]:
+        assert padded(case["size"]) == case["padded"]
+    case = cases["letter"]
+    sealed = parse_base64(case["sealed"])
+    for code in private:
+        assert _opened(sealed, code, private[code]) == (case["inner_envelope"].encode(), case["documents"])
+    preface = read_preface(BytesIO(sealed).read)
+    opens = preface.unwrap("XA", private["XA"])
+    assert (format_base64(opens.raw), opens.commit) == (case["content_key"], case["commit"])
+    inner = parse_envelope(case["inner_envelope"].encode(), INNER_TYPE)
+    officer = PrivateKey.from_seed(hashlib.sha256(case["signed_by"].encode()).digest())
+    verify_envelope(inner, {officer.public.keyid: officer.public})
+    statement = parse_statement(inner.payload)
+    assert (submission_id(inner.payload), statement.audience) == (case["inner_id"], preface.header.audience)
+    with pytest.raises(Malformed):
+        parse_envelope(case["inner_envelope"].encode())  # the door takes another type
+    for change in cases["refused"]:
+        at, put = change["at"], bytes.fromhex(change["change"])
+        assert_refused_code(change, _opened, sealed[:at] + put + sealed[at + len(put) :], "XA", private["XA"])
+
+
+def test_the_two_faced_vector_opens_for_one_and_is_refused_for_the_other() -> None:
+    case = vectors("two-faced")
+    preface = read_preface(BytesIO(parse_base64(case["sealed"])).read)
+    keys = {code: SealingPrivate.from_seed(hashlib.sha256(code.encode()).digest()) for code in ("XA", "XI")}
+    preface.unwrap(case["opens"], {keys[case["opens"]].public.keyid: keys[case["opens"]]})
+    other = keys[case["refused"]]
+    assert_refused_code(case | {"name": "two-faced"}, preface.unwrap, case["refused"], {other.public.keyid: other})
+
+
+def assert_refused_code(case: Json, call: Callable[..., object], *arguments: object) -> None:
+    with pytest.raises(ExchangeError) as caught:
+        call(*arguments)
+    assert caught.value.code == case["code"], case["name"]
+
+
+def _opened(sealed: bytes, code: str, keys: dict[str, SealingPrivate]) -> tuple[bytes, list[Json]]:
+    file, out = BytesIO(sealed), BytesIO()
+    preface = read_preface(file.read)
+    preface.decrypt(preface.unwrap(code, keys), file.read, out.write)
+    out.seek(0)
+    contents, _ = read_contents(out.read)
+    documents = []
+    for one in contents.documents:
+        content = out.read(one.size)
+        fields = {"slot": one.slot, "name": one.name, "opening": format_base64(one.opening)}
+        documents.append(fields | {"content": format_base64(content)})
+    check_rest(out.read)
+    return contents.envelope, documents
+
+
+def test_open_sealed_opens_the_letter_with_nothing_of_ours(tmp_path: Path) -> None:
+    """HPKE written out by hand: what our library did, another does alike."""
+    case = vectors("sealed")["letter"]
+    sealed = parse_base64(case["sealed"])
+    (tmp_path / "letter").write_bytes(sealed)
+    (tmp_path / "changed").write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    (tmp_path / "two-faced").write_bytes(parse_base64(vectors("two-faced")["sealed"]))
+    seed, short = hashlib.sha256(b"vector sealing XI").hexdigest(), hashlib.sha256(b"XI").hexdigest()
+
+    def run(name: str, code: str, seed: str) -> tuple[int, str]:
+        command = [sys.executable, "-W", "error", str(EXAMPLES / "open_sealed.py"), name, code, seed]
+        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    code, said = run("letter", "XI", seed)
+    lines = said.splitlines()
+    digests = [hashlib.sha256(parse_base64(one["content"])).hexdigest() for one in case["documents"]]
+    assert (code, lines[0], [line.split()[-1] for line in lines[1:]]) == (0, case["inner_envelope"], digests)
+    assert run("changed", "XI", seed) == (1, "")
+    assert run("letter", "XA", seed) == (1, "")
+    assert run("two-faced", "XI", short) == (1, "")
 
 
 def run_verifier(tmp_path: Path, pack: bytes, peers: Json) -> tuple[int, str]:

@@ -51,6 +51,7 @@ class Envelope:
 
     payload: bytes
     signatures: tuple[Signature, ...]
+    payload_type: str = PAYLOAD_TYPE
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.signatures) <= MAX_SIGNATURES:
@@ -70,12 +71,12 @@ def pae(payload_type: str, body: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(encoded), encoded, len(body), body)
 
 
-def parse_envelope(data: bytes) -> Envelope:
-    """The envelope in these bytes; `format_envelope` gives the same bytes back.
+def parse_envelope(data: bytes, payload_type: str = PAYLOAD_TYPE) -> Envelope:
+    """The envelope in these bytes, of that type and no other; `format_envelope` gives the same bytes back.
 
     Most are signed once: such a one is told by its text, which is canonical as far as the base64 in it is.
     """
-    usual = _signed_once(data) if len(data) <= MAX_ENVELOPE else None
+    usual = _signed_once(data) if payload_type == PAYLOAD_TYPE and len(data) <= MAX_ENVELOPE else None
     if usual is not None:
         payload, keyid, sig = usual.groups()
         return Envelope(
@@ -84,13 +85,14 @@ def parse_envelope(data: bytes) -> Envelope:
         )
     value = parse_canonical(data, limit=MAX_ENVELOPE)
     check_keys(value, _ENVELOPE_KEYS, "")
-    if value["payloadType"] != PAYLOAD_TYPE:
-        raise Malformed(f"the payload type {PAYLOAD_TYPE} was expected, another came", pointer="/payloadType")
+    if value["payloadType"] != payload_type:
+        raise Malformed(f"the payload type {payload_type} was expected, another came", pointer="/payloadType")
     listed = value["signatures"]
     if type(listed) is not list or len(listed) > MAX_SIGNATURES:
         raise Malformed(f"a list of 1 to {MAX_SIGNATURES} signatures was expected", pointer="/signatures")
     payload = _parse_bytes(value["payload"], "/payload")
-    return Envelope(payload, tuple([_parse_signature(entry, number) for number, entry in enumerate(listed)]))
+    signatures = tuple([_parse_signature(entry, number) for number, entry in enumerate(listed)])
+    return Envelope(payload, signatures, payload_type)
 
 
 def format_envelope(env: Envelope) -> bytes:
@@ -98,28 +100,29 @@ def format_envelope(env: Envelope) -> bytes:
     data = canonical_json(
         {
             "payload": format_base64(env.payload),
-            "payloadType": PAYLOAD_TYPE,
+            "payloadType": env.payload_type,
             "signatures": [{"keyid": one.keyid, "sig": format_base64(one.sig)} for one in env.signatures],
         }
     )
-    parse_envelope(data)
+    parse_envelope(data, env.payload_type)
     return data
 
 
-def sign_payload(payload: bytes, keys: Sequence[PrivateKey]) -> Envelope:
+def sign_payload(payload: bytes, keys: Sequence[PrivateKey], payload_type: str = PAYLOAD_TYPE) -> Envelope:
     """An envelope signed by each of the keys, whatever their order; the same key twice is refused."""
-    return Envelope(payload, _ordered([_sign(payload, key) for key in keys]))
+    return Envelope(payload, _ordered([_sign(payload, key, payload_type) for key in keys]), payload_type)
 
 
 def add_signature(env: Envelope, key: PrivateKey) -> Envelope:
     """The envelope with one more signature in its place; refused where this key has signed already."""
-    return Envelope(env.payload, _ordered([*env.signatures, _sign(env.payload, key)]))
+    again = _sign(env.payload, key, env.payload_type)
+    return Envelope(env.payload, _ordered([*env.signatures, again]), env.payload_type)
 
 
 def verify_envelope(env: Envelope, keys: Mapping[str, PublicKey]) -> None:
     """Return if every signature verifies under its key in `keys` (by keyid), else raise UnknownKey or BadSignature."""
     found = [(_find_key(one.keyid, keys), one.sig) for one in env.signatures]
-    message = pae(PAYLOAD_TYPE, env.payload)
+    message = pae(env.payload_type, env.payload)
     for key, sig in found:
         key.verify(message, sig)
 
@@ -131,8 +134,8 @@ def _find_key(keyid: str, keys: Mapping[str, PublicKey]) -> PublicKey:
     return key
 
 
-def _sign(payload: bytes, key: PrivateKey) -> Signature:
-    return Signature(key.public.keyid, key.sign(pae(PAYLOAD_TYPE, payload)))
+def _sign(payload: bytes, key: PrivateKey, payload_type: str) -> Signature:
+    return Signature(key.public.keyid, key.sign(pae(payload_type, payload)))
 
 
 def _ordered(signatures: list[Signature]) -> tuple[Signature, ...]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 from exchange.config import SETTINGS_FILE, Settings
 from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
 from exchange.core.note import ED25519, Vkey
+from exchange.core.sealing import SEALING_ALGORITHM, SealingKey, SealingPrivate
 from exchange.errors import Malformed, Misuse, RecordRefused
 from exchange.files import make_folder, write_whole
-from exchange.node.keyfile import keep_key, new_key, read_public
+from exchange.node.keyfile import keep_key, keep_sealing, new_key, read_public
 from exchange.trust.participants import (
     ParticipantKey,
     ParticipantLog,
@@ -31,6 +33,8 @@ NODE_KEYS = {
     Kind.TRANSPORT: "transport.key",
     Kind.NODE_SUBMISSION: "node-submission.key",
 }
+SEALING_KEY = "sealing.key"
+"""The first; those that follow it are called sealing-2.key and so on, and none is ever removed (`open_sealings`)."""
 
 
 def default_origin(url: str) -> str:
@@ -46,26 +50,33 @@ def found(settings: Settings, *, name: str, officers: Sequence[PublicKey], now: 
     """
     directory = settings.directory
     keys = {settings.keys / file: new_key(kind) for kind, file in NODE_KEYS.items()}
-    for path in (directory / SETTINGS_FILE, settings.peers, settings.database_file, *keys):  # 1
+    seed, sealing = secrets.token_bytes(32), settings.keys / SEALING_KEY
+    for path in (directory / SETTINGS_FILE, settings.peers, settings.database_file, *keys, sealing):  # 1
         if os.path.lexists(path):
             raise Misuse(
                 f"{directory} holds a node already ({path.name}); its log key and its log belong together, so nothing is made anew"
             )
     publics = {made.kind: made.key.public for made in keys.values()}
-    record = _record(settings, name, officers, publics, now)
+    record = _record(settings, name, officers, publics, SealingPrivate.from_seed(seed).public, now)
     participants = Participants(settings.federation, False, {settings.participant: record})
     content = format_participants(participants)
     parse_participants(content)  # 2
     make_folder(settings.keys)  # 3
     for path, made in keys.items():
         keep_key(path, made)
+    keep_sealing(sealing, seed)
     write_whole(settings.peers, content, PUBLIC)
     write_whole(directory / SETTINGS_FILE, settings_text(settings).encode(), PUBLIC)
     return participants
 
 
 def _record(
-    settings: Settings, name: str, officers: Sequence[PublicKey], publics: Mapping[Kind, PublicKey], now: datetime
+    settings: Settings,
+    name: str,
+    officers: Sequence[PublicKey],
+    publics: Mapping[Kind, PublicKey],
+    sealing: SealingKey,
+    now: datetime,
 ) -> ParticipantRecord:
     return ParticipantRecord(
         participant=settings.participant,
@@ -88,6 +99,7 @@ def _record(
             ),
             ParticipantKey(Kind.WITNESS, ALGORITHM, publics[Kind.WITNESS], ("node",), (), (0, 0), None),
             ParticipantKey(Kind.TRANSPORT, ALGORITHM, publics[Kind.TRANSPORT], ("node",), (), (0, 0), None),
+            sealing_key(sealing),
         ),
         thresholds=Thresholds({"*": 1}, 2),
     )
@@ -96,6 +108,11 @@ def _record(
 def officer_key(key: PublicKey, forms: Sequence[str] = ("*",), log: int = 0, index: int = 0) -> ParticipantKey:
     """An officer's signing key, in force from a position of the State's own log."""
     return ParticipantKey(Kind.SIGNING, ALGORITHM, key, ("releaser",), tuple(forms), (log, index), None)
+
+
+def sealing_key(key: SealingKey, log: int = 0, index: int = 0) -> ParticipantKey:
+    """A key of the node that letters are sealed to, from a position of the State's own log on."""
+    return ParticipantKey(Kind.SEALING, SEALING_ALGORITHM, key, ("node",), (), (log, index), None)
 
 
 def read_officer(path: Path) -> PublicKey:

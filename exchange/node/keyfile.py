@@ -1,6 +1,6 @@
 """Private keys as files: mode 0600 or refused, an officer's sealed under a passphrase, the node's own not.
 
-The node's own keys (log, witness, transport, node submission) must survive an unattended reboot and carry no
+The node's own keys (log, witness, transport, node submission, sealing) must survive an unattended reboot and carry no
 passphrase; whoever can read them can speak for the node, not for the State's officers. A sealed key is AES-256-GCM under
 scrypt(passphrase), with kind and public key as associated data, so a file cannot be passed off as another kind.
 
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.jsontext import parse_json
 from exchange.core.keys import ALGORITHM, Kind, PrivateKey, PublicKey, parse_public_key
+from exchange.core.sealing import SEALING_ALGORITHM, SealingKey, SealingPrivate
 from exchange.errors import ExchangeError, KeyFileExposed, Malformed, Misuse, WrongPassphrase
 from exchange.files import fsync
 
@@ -53,6 +54,53 @@ def keep_key(path: Path, made: KeyFile, passphrase: str | None = None) -> KeyFil
     """Write a key that was just made, under the same rules."""
     keep_secret(path, Secret(made.kind, ALGORITHM, made.key.public.raw, made.key.seed), passphrase)
     return made
+
+
+def create_sealing(path: Path) -> SealingPrivate:
+    """A new key to which letters to this State are sealed, without a passphrase: the node opens them. Raises Misuse."""
+    return keep_sealing(path, secrets.token_bytes(32))
+
+
+def keep_sealing(path: Path, seed: bytes) -> SealingPrivate:
+    made = SealingPrivate.from_seed(seed)
+    keep_secret(path, Secret(Kind.SEALING, SEALING_ALGORITHM, made.public.raw, seed))
+    return made
+
+
+def open_sealing(path: Path) -> SealingPrivate:
+    """The private sealing key at `path`. Raises KeyFileExposed, Malformed, and Misuse for a key of another kind."""
+    found = open_secret(path, kinds=(Kind.SEALING,))
+    if found.algorithm != SEALING_ALGORITHM:
+        raise Malformed(f"{path} holds a sealing key of another algorithm than {SEALING_ALGORITHM}")
+    key = SealingPrivate.from_seed(found.seed)
+    if key.public.raw != found.public:
+        raise Malformed(f"{path} is damaged: its private and public halves do not belong together")
+    return key
+
+
+def open_sealings(folder: Path) -> dict[str, SealingPrivate]:
+    """All sealing keys that this node ever had, by keyid: what was sealed to an old one is opened with it."""
+    found = [open_sealing(path) for path in sorted(folder.glob("sealing*.key"))]
+    return {key.public.keyid: key for key in found}
+
+
+def read_sealing_public(path: Path) -> SealingKey:
+    """The public half, as `create_sealing` wrote it. Raises Misuse, Malformed."""
+    fields = _public_fields(path)
+    try:
+        if (fields["kind"], fields["algorithm"]) != (Kind.SEALING, SEALING_ALGORITHM):
+            raise Misuse(f"{path} is no sealing key of {SEALING_ALGORITHM}")
+        return SealingKey(parse_base64(fields["public_key"]))
+    except (KeyError, TypeError, Malformed):
+        raise Malformed(f"{path} is not a public key file") from None
+
+
+def kind_of(path: Path) -> Kind:
+    """What the key in this public half is for. Raises Misuse, Malformed."""
+    try:
+        return Kind(_public_fields(path)["kind"])
+    except (KeyError, ValueError):
+        raise Malformed(f"{path} is not a public key file") from None
 
 
 @dataclass(frozen=True)
@@ -195,11 +243,20 @@ def _fields(path: Path) -> dict[str, Any]:
 def read_public(path: Path) -> tuple[Kind, PublicKey]:
     """The public half, as `create_key` wrote it beside the private one."""
     try:
-        fields = parse_json(path.read_bytes()[: MAX_KEY_FILE + 1], limit=MAX_KEY_FILE)
-        if "seed" in fields or "sealed" in fields:  # private keys must not get into the habit of travelling
-            raise Misuse(f"{path} is a private key, which stays with its officer; the public half is {path}.pub")
-        return _public_half(fields)
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+        return _public_half(_public_fields(path))
     except (KeyError, TypeError, ValueError, Malformed):
         raise Malformed(f"{path} is not a public key file") from None
+
+
+def _public_fields(path: Path) -> dict[str, Any]:
+    try:
+        fields = parse_json(path.read_bytes()[: MAX_KEY_FILE + 1], limit=MAX_KEY_FILE)
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+    except Malformed:
+        raise Malformed(f"{path} is not a public key file") from None
+    if not isinstance(fields, dict):
+        raise Malformed(f"{path} is not a public key file")
+    if "seed" in fields or "sealed" in fields:  # private keys must not get into the habit of travelling
+        raise Misuse(f"{path} is a private key, which stays with its holder; the public half is {path}.pub")
+    return fields

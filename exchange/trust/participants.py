@@ -20,6 +20,7 @@ from exchange.core.jsontext import parse_json
 from exchange.core.keys import ALGORITHM, Kind, PublicKey
 from exchange.core.merkle import EMPTY_ROOT
 from exchange.core.note import ED25519
+from exchange.core.sealing import SEALING_ALGORITHM, SealingKey
 from exchange.core.vocabulary import is_federation
 from exchange.errors import RecordRefused
 from exchange.trust.record import (
@@ -127,7 +128,8 @@ def audit(participants: Participants) -> None:
 
     1. Each record is whole: its code fits its kind, the status is in order, every log but the last is closed, and every
        log key is an Ed25519 note key named like its origin.
-    2. Only signing and node submission keys sign forms, and the latter name each PLT-* form that they may sign.
+    2. Only signing and node submission keys sign forms, and the latter name each PLT-* form that they may sign. A key that
+       letters are sealed to does nothing else.
     3. A key's range does not end before it begins, and lies within the logs there are and the next one.
     4. An origin stands once, and is no name of a witness.
     5. A public key stands once: under one participant, for one kind of work, with one range; log keys included.
@@ -175,8 +177,14 @@ def _audit_record(record: ParticipantRecord) -> None:
 
 def _audit_key(record: ParticipantRecord, key: ParticipantKey) -> None:
     here = f"{record.participant}: {key.kind} key {key.public_key.keyid}"
-    if (key.algorithm == ALGORITHM) != isinstance(key.public_key, PublicKey):
+    seals = isinstance(key.public_key, SealingKey)
+    if (key.algorithm == ALGORITHM, key.algorithm == SEALING_ALGORITHM) != (
+        isinstance(key.public_key, PublicKey),
+        seals,
+    ):
         raise RecordRefused(f"{here} is not of the algorithm it states, {key.algorithm}")
+    if seals and key.kind is not Kind.SEALING:
+        raise RecordRefused(f"{here} is of {key.algorithm}, which seals letters and does no other work")
     if key.kind is Kind.NODE_SUBMISSION:
         for code in key.may_sign:
             if not code.startswith(PLATFORM_FORMS):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from exchange.core.keys import Kind, PublicKey
 from exchange.core.note import Vkey
+from exchange.core.sealing import SealingKey
 
 # The log's ordinal in record.logs, and the index in that log; compared as tuples, so that all logs make one sequence.
 Position = tuple[int, int]
@@ -44,7 +45,7 @@ class ParticipantKey:
 
     kind: Kind
     algorithm: str
-    public_key: PublicKey | UnreadKey
+    public_key: PublicKey | SealingKey | UnreadKey
     roles: tuple[str, ...]
     may_sign: tuple[str, ...]
     start: Position
@@ -136,6 +137,14 @@ class ParticipantRecord:
     def key(self, keyid: str) -> ParticipantKey | None:
         """The key of that id, whatever its kind and range; None where this record never held it."""
         return self._by_keyid.get(keyid)
+
+    @property
+    def sealing_key(self) -> SealingKey | None:
+        """The newest that letters to this participant are sealed to; None where there is none. Those before it still open old ones."""
+        for key in reversed(self.keys):
+            if key.before is None and isinstance(key.public_key, SealingKey):
+                return key.public_key
+        return None
 
     def keys_for(self, form_code: str, position: Position) -> dict[str, PublicKey]:
         """The keys that may sign that form at that position, by keyid."""

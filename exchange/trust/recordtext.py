@@ -31,6 +31,7 @@ from exchange.core.jsontext import MAX_INTEGER
 from exchange.core.keys import ALGORITHM, RECORD_KINDS, Kind, PublicKey, parse_public_key
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import format_vkey, parse_vkey
+from exchange.core.sealing import SEALING_ALGORITHM, SealingKey
 from exchange.core.vocabulary import is_form_code, is_language, is_participant_code
 from exchange.errors import Malformed, RecordRefused, WeakKey
 from exchange.trust.record import (
@@ -168,10 +169,12 @@ def _parse_key(value: Any, at: str) -> ParticipantKey:
     )
 
 
-def _read_public_key(text: str, algorithm: str) -> PublicKey | UnreadKey:
+def _read_public_key(text: str, algorithm: str) -> PublicKey | SealingKey | UnreadKey:
     raw = parse_base64(text)
     if algorithm == ALGORITHM:
         return parse_public_key(raw)
+    if algorithm == SEALING_ALGORITHM:
+        return SealingKey(raw)
     if not 1 <= len(raw) <= MAX_PUBLIC_KEY:
         raise Malformed(f"expected a public key of 1 to {MAX_PUBLIC_KEY} bytes, got {len(raw)}")
     return UnreadKey(raw)

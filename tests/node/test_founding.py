@@ -13,6 +13,7 @@ from exchange.core.keys import Kind, PublicKey
 from exchange.errors import Malformed, Misuse
 from exchange.node.founding import (
     NODE_KEYS,
+    SEALING_KEY,
     default_origin,
     found,
     officer_key,
@@ -20,7 +21,7 @@ from exchange.node.founding import (
     read_participants,
     write_participants,
 )
-from exchange.node.keyfile import create_key, open_key
+from exchange.node.keyfile import create_key, open_key, open_sealing, open_sealings
 from exchange.trust.participants import Participants, parse_participants
 from tests import key_named
 
@@ -69,7 +70,10 @@ def test_every_key_is_its_own_and_of_its_kind(tmp_path: Path) -> None:
     assert len({key.seed for key in opened.values()}) == len(NODE_KEYS) == 4
     assert record.current_log.vkey.raw == opened[Kind.LOG].public.raw
     listed = {key.kind: key for key in record.keys}
-    assert set(listed) == {Kind.SIGNING, Kind.WITNESS, Kind.TRANSPORT, Kind.NODE_SUBMISSION}
+    assert set(listed) == {Kind.SIGNING, Kind.WITNESS, Kind.TRANSPORT, Kind.NODE_SUBMISSION, Kind.SEALING}
+    sealing = open_sealing(tmp_path / "XR" / "keys" / SEALING_KEY)
+    assert listed[Kind.SEALING].public_key == sealing.public == record.sealing_key
+    assert list(open_sealings(tmp_path / "XR" / "keys")) == [sealing.public.keyid]
     for kind in (Kind.WITNESS, Kind.TRANSPORT, Kind.NODE_SUBMISSION):
         assert listed[kind].public_key == opened[kind].public
     assert listed[Kind.SIGNING].public_key == OFFICER
@@ -86,7 +90,7 @@ def test_private_files_are_private(tmp_path: Path) -> None:
     lay_out(tmp_path / "XR", OFFICER)
     keys = tmp_path / "XR" / "keys"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
-    assert {stat.S_IMODE((keys / name).stat().st_mode) for name in NODE_KEYS.values()} == {0o600}
+    assert {stat.S_IMODE((keys / name).stat().st_mode) for name in (*NODE_KEYS.values(), SEALING_KEY)} == {0o600}
     seeds = [open_key(keys / name).key.seed for name in NODE_KEYS.values()]
     for name, content in files(tmp_path / "XR").items():
         if not name.endswith(".key"):

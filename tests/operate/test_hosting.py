@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exchange.errors import InUse, NotAdmitted, Unverified
-from exchange.node.founding import NODE_KEYS
+from exchange.node.founding import NODE_KEYS, SEALING_KEY
 from exchange.node.keyfile import open_key
 from tests.operate import started
 from tests.operate.running import RunningNode, made_node
@@ -16,7 +16,7 @@ def test_no_key_in_a_nodes_folder_can_sign_a_return(tmp_path: Path) -> None:
     with World(tmp_path, "XR", "XA") as world:
         for node in world.nodes.values():
             held = [path for path in node.directory.rglob("*") if path.is_file() and path.suffix == ".key"]
-            assert sorted(path.name for path in held) == sorted(NODE_KEYS.values())
+            assert sorted(path.name for path in held) == sorted((*NODE_KEYS.values(), SEALING_KEY))
             for kind, name in NODE_KEYS.items():
                 key = open_key(node.directory / "keys" / name, kind=kind).key
                 for other in world.nodes.values():
