@@ -15,6 +15,7 @@ from exchange.api.room import Flag, NodeDep, Statuses, Word
 from exchange.api.standing import standing_answer
 from exchange.errors import Malformed, NotFound
 from exchange.node.directory import Contact, look_up, to_the_minute
+from exchange.node.node import Node
 from exchange.store.standing import standings
 from exchange.trust.quorum import Tally
 
@@ -51,7 +52,7 @@ def contacts(
     )
     with node.db.read() as tx:
         places = standings(tx, node.participants, [(one.stored.origin, one.stored.index) for one in found])
-    items = [_answer(contact, places[contact.stored.origin, contact.stored.index].tally) for contact in found]
+    items = [_answer(node, contact, places[contact.stored.origin, contact.stored.index].tally) for contact in found]
     content = orjson.dumps({"at": moment.isoformat(timespec="seconds"), "items": items, "next": None})
     headers = {"ETag": etag_of(content), "Cache-Control": "no-cache"}
     return Response(content, headers=headers, media_type="application/json")
@@ -71,7 +72,7 @@ def parse_moment(text: str) -> datetime:
     return moment
 
 
-def _answer(contact: Contact, tally: Tally) -> dict[str, Any]:
+def _answer(node: Node, contact: Contact, tally: Tally) -> dict[str, Any]:
     stored = contact.stored
     return {
         "participant": stored.participant,
@@ -94,6 +95,6 @@ def _answer(contact: Contact, tally: Tally) -> dict[str, Any]:
             "id": stored.id,
             "origin": stored.origin,
             "index": stored.index,
-            **standing_answer(tally, stored.issued),
+            **standing_answer(node.participants, stored.origin, tally, stored.issued),
         },
     }

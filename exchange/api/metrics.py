@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
 from exchange import __version__
-from exchange.api.room import NodeDep
+from exchange.api.room import NodeDep, RoomDep
 from exchange.errors import NotFound
 from exchange.node.backup import last_backup
 from exchange.node.node import Node
@@ -49,10 +49,11 @@ class Family:
 
 
 @router.get("/metrics", include_in_schema=False)
-def metrics(request: Request, node: NodeDep) -> PlainTextResponse:
+def metrics(request: Request, room: RoomDep, node: NodeDep) -> PlainTextResponse:
     if not node.settings.metrics_public and not is_from_here(request):
         raise NotFound("there is no /metrics here")
-    text = format_families(families(node, node.clock()))
+    stale_since = None if room.trust is None else room.trust.now_standing.held.stale_since
+    text = format_families(families(node, node.clock(), stale_since))
     return PlainTextResponse(text, headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
 
 
@@ -72,8 +73,8 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def families(node: Node, now: datetime) -> Iterator[Family]:
-    """Every figure of the node, out of one snapshot."""
+def families(node: Node, now: datetime, stale_since: datetime | None = None) -> Iterator[Family]:
+    """Every figure of the node, out of one snapshot. `stale_since`: of the founders' list."""
     yield _one("build_info", "The program that runs.", 1, version=__version__, schema=NEWEST)
     appender, space = node.appender, node.space
     yield _one(
@@ -93,6 +94,8 @@ def families(node: Node, now: datetime) -> Iterator[Family]:
     backup = last_backup(node.settings.directory)
     age = NEVER if backup is None else (now - backup.made).total_seconds()
     yield _one("backup_age_seconds", "Since the newest backup; +Inf where there was none.", age)
+    stale = 0.0 if stale_since is None else (now - stale_since).total_seconds()
+    yield _one("trust_stale_seconds", "Since nobody vouches for the founders' list; 0 while somebody does.", stale)
     yield _one("cosignatures_signed_total", "Signed as a witness since the start.", node.witness.signed, kind="counter")
     with node.db.read() as tx:
         yield from _of_database(tx)

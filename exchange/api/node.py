@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Response
 from exchange import __version__
 from exchange.api import shapes
 from exchange.api.room import NodeDep, RoomDep
-from exchange.api.standing import head_answer, witness_vkey
+from exchange.api.standing import head_answer, trust_answer, witness_vkey
 from exchange.core.base64text import format_base64
 from exchange.core.note import format_vkey
 from exchange.errors import KeyNotAllowed
@@ -22,7 +22,7 @@ router = APIRouter()
 
 
 @router.get("/v1/node", response_model=shapes.NodeAnswer)
-def node_about_itself(node: NodeDep, response: Response) -> dict[str, Any]:
+def node_about_itself(room: RoomDep, node: NodeDep, response: Response) -> dict[str, Any]:
     """Who runs this node, and the log it keeps; `instance` is another with each start."""
     response.headers["Cache-Control"] = "no-store"  # an answer of the process before would look like a second one
     with node.db.read() as tx:
@@ -40,6 +40,7 @@ def node_about_itself(node: NodeDep, response: Response) -> dict[str, Any]:
         "witness_vkey": witness_vkey(node),
         "witness_url": f"{node.settings.url}/witness",
         "head": head,
+        "trust": None if room.trust is None else trust_answer(room.trust.now_standing.held),
     }
 
 

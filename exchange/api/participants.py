@@ -9,20 +9,37 @@ from exchange.api import shapes
 from exchange.api.contacts import Moment, parse_moment
 from exchange.api.contract import CONDITIONAL, raw, refusals, tagged
 from exchange.api.etags import etag_of, is_held
-from exchange.api.room import NodeDep, Number, Word
+from exchange.api.room import NodeDep, Number, RoomDep, Word
+from exchange.api.standing import moment
 from exchange.errors import NotFound
 from exchange.node.packing import policy_file
-from exchange.trust.participants import format_record
+from exchange.trust.participants import ParticipantRecord, format_record
 
 router = APIRouter(prefix="/v1")
 
 
 @router.get("/participants", response_model=shapes.Participants)
-def participants(node: NodeDep) -> dict[str, Any]:
+def participants(room: RoomDep, node: NodeDep) -> dict[str, Any]:
     """The records in force here, whole: with them and a pack, anybody can verify."""
     known = node.participants
+    replaced = [
+        {"participant": code, "published": moment(each.published), "origin": _origin(known.records.get(code), each.log)}
+        for code, changes in sorted(known.replaced.items())
+        for each in changes
+    ]
     items = [format_record(record) for _, record in sorted(known.records.items())]
-    return {"federation": known.federation, "live": known.live, "items": items, "next": None}
+    return {
+        "federation": known.federation,
+        "live": known.live,
+        "stale_since": None if room.trust is None else moment(room.trust.now_standing.held.stale_since),
+        "identity_replacements": replaced,
+        "items": items,
+        "next": None,
+    }
+
+
+def _origin(record: ParticipantRecord | None, ordinal: int) -> str | None:
+    return None if record is None or ordinal >= len(record.logs) else record.logs[ordinal].origin
 
 
 @router.get(
@@ -38,8 +55,8 @@ def policy(node: NodeDep, participant: str, origin: Word | None = None, at: Mome
     record = node.participants.records.get(participant)
     if record is None or (origin is not None and record.log_ordinal(origin) is None):
         raise NotFound(f"no such participant or log is known here: {participant[:20]!r}")
-    moment = node.clock() if at is None else parse_moment(at)
-    content = policy_file(node.participants, origin or record.current_log.origin, moment)
+    when = node.clock() if at is None else parse_moment(at)
+    content = policy_file(node.participants, origin or record.current_log.origin, when)
     return Response(content, headers={"Cache-Control": "no-cache"}, media_type="text/plain; charset=utf-8")
 
 

@@ -55,6 +55,16 @@ class HeadStanding(BaseModel):
     stale: bool = Field(description="the newest quorum is older than a day, or there is none")
 
 
+class TrustStanding(BaseModel):
+    root: Count
+    root_sha256: Digest = Field(description="of the newest root, as a file; what people compared is that of the first")
+    targets: Count | None = Field(description="the version of the founders' list in force; null before there is one")
+    participants: Count
+    stale_since: Moment | None = Field(
+        description="since when nobody vouches that this is the newest: changes of participants and keys wait, all else goes on"
+    )
+
+
 class NodeAnswer(BaseModel):
     participant: str
     federation: str
@@ -67,6 +77,7 @@ class NodeAnswer(BaseModel):
     witness_vkey: str
     witness_url: str = Field(description="C2SP tlog-witness: submission prefix and monitoring prefix")
     head: HeadStanding
+    trust: TrustStanding | None = Field(description="the founders' list; null where the operator's own is followed")
 
 
 class Head(BaseModel):
@@ -141,6 +152,9 @@ class SubmissionAnswer(BaseModel):
     cosignatures: str
     not_later_than: Moment | None = Field(description="as other States vouch for it; null while too few do")
     late: bool = Field(description="`issued` lies more than 8 days before `not_later_than`")
+    identity_replaced: Moment | None = Field(
+        description="when the founders published other identity keys for the State, under which this log was opened; null where they did not"
+    )
     documents: list[DocumentState]
 
 
@@ -257,9 +271,21 @@ class Entries(BaseModel):
     next: Next
 
 
+class Replacement(BaseModel):
+    participant: str
+    published: Moment
+    origin: str | None = Field(
+        description="the log from which on everything rests on it; null where it is not opened yet"
+    )
+
+
 class Participants(BaseModel):
     federation: str
     live: bool
+    stale_since: Moment | None = Field(description="since when nobody vouches for the founders' list; null else")
+    identity_replacements: list[Replacement] = Field(
+        description="where the founders put other identity keys in the place of those that a State had lost, and they count"
+    )
     items: list[dict[str, Any]]
     next: Next
 

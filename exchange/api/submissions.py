@@ -34,10 +34,10 @@ ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 
 def _answers(tx: Transaction, node: Node, states: Sequence[SubmissionState]) -> list[dict[str, Any]]:
     found = standings(tx, node.participants, [(state.origin, state.index) for state in states])
-    return [_answer(state, found[state.origin, state.index].tally) for state in states]
+    return [_answer(node, state, found[state.origin, state.index].tally) for state in states]
 
 
-def _answer(state: SubmissionState, tally: Tally) -> dict[str, Any]:
+def _answer(node: Node, state: SubmissionState, tally: Tally) -> dict[str, Any]:
     return {
         "id": state.id,
         "participant": state.participant,
@@ -55,7 +55,7 @@ def _answer(state: SubmissionState, tally: Tally) -> dict[str, Any]:
         "current": state.current,
         "fits": state.fits,
         "disputed": None if state.disputed is None else {"origin": state.disputed[0], "index": state.disputed[1]},
-        **standing_answer(tally, state.issued),
+        **standing_answer(node.participants, state.origin, tally, state.issued),
         "documents": [
             {
                 "slot": slot.slot,

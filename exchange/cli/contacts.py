@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from exchange.cli.options import DEFAULT_NODE, Json, Moment, NodeUrl
-from exchange.cli.output import Exit, answer, answer_json, say, seen
+from exchange.cli.output import Exit, answer, answer_json, replaced, say, seen
 from exchange.client import Client, Contact
 from exchange.core.form import NOT_STATED
 from exchange.node.wording import in_one_language, shown
@@ -62,6 +62,8 @@ def card(contact: Contact, language: str = "en") -> list[str]:
     line("freshness", contact["freshness"])
     source = contact["source"]
     line("seen", seen(source))
+    if source["identity_replaced"] is not None:
+        line("identity", replaced(source["identity_replaced"]))
     line("source", f"{contact['form']}, entry {source['index']} of {source['origin']}, id {source['id']}")
     return lines
 

@@ -74,7 +74,9 @@ def _show(found: Sequence[Submission]) -> None:
             item["return"],
             item["message"],
             item["status"] if item["disputed"] is None else f"{item['status']}, disputed",
-            item["standing"] + (", LATE" if item["late"] else ""),
+            item["standing"]
+            + (", LATE" if item["late"] else "")
+            + (", keys replaced" if item["identity_replaced"] else ""),
             item["id"],
         )
         for item in found

@@ -62,6 +62,14 @@ def table(rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> list[str]:
     ]
 
 
+def replaced(published: str) -> str:
+    """What is said for ever beside everything that rests on identity keys which a State did not choose itself."""
+    return (
+        f"the founders replaced this State's identity keys, which it had lost, on {published[:10]}; this stands in a log "
+        "that was opened under the new ones"
+    )
+
+
 def seen(item: Mapping[str, Any]) -> str:
     """How an entry stands among the States, from any answer that says so."""
     since = "" if item["not_later_than"] is None else f"; not later than {item['not_later_than']}"

@@ -1,7 +1,7 @@
 """cbm show: one submission, in words."""
 
 from exchange.cli.options import DEFAULT_NODE, Ident, Json, NodeUrl
-from exchange.cli.output import answer, answer_json, seen
+from exchange.cli.output import answer, answer_json, replaced, seen
 from exchange.client import Client
 from exchange.core.catalogue import FITS
 from exchange.core.document import Document
@@ -44,3 +44,5 @@ def show(ident: Ident, node: NodeUrl = DEFAULT_NODE, json: Json = False) -> None
     fits = "fits its form" if found["fits"] == FITS else found["fits"]
     answer(f"  stands      at index {found['index']}; {state}; {fits}")
     answer(f"  seen        {seen(found)}")
+    if found["identity_replaced"] is not None:
+        answer(f"  identity    {replaced(found['identity_replaced'])}")

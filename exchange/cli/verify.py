@@ -66,10 +66,17 @@ def _standing(verdict: Verdict) -> dict[str, Any]:
     """As the API tells it; null where no anchor judged it."""
     found = verdict.cosigned
     if found is None:
-        return dict.fromkeys(("standing", "cosignatures", "not_later_than", "late"))
+        return dict.fromkeys(("standing", "cosignatures", "not_later_than", "late", "identity_replaced"))
     time = found.not_later_than
     since = None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
-    return {"standing": found.standing, "cosignatures": found.words, "not_later_than": since, "late": verdict.late}
+    replaced = None if verdict.replaced is None else f"{verdict.replaced:%Y-%m-%dT%H:%M:%SZ}"
+    return {
+        "standing": found.standing,
+        "cosignatures": found.words,
+        "not_later_than": since,
+        "late": verdict.late,
+        "identity_replaced": replaced,
+    }
 
 
 def _anchors(given: list[Path]) -> list[Participants]:

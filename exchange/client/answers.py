@@ -20,6 +20,24 @@ class HeadStanding(TypedDict):
     stale: bool
 
 
+class TrustStanding(TypedDict):
+    """The founders' list; `stale_since`: since when nobody vouches that it is the newest."""
+
+    root: int
+    root_sha256: str
+    targets: int | None
+    participants: int
+    stale_since: str | None
+
+
+class Replacement(TypedDict):
+    """The founders put other identity keys in the place of those that a State had lost; `origin`: the log opened under them."""
+
+    participant: str
+    published: str
+    origin: str | None
+
+
 class Node(TypedDict):
     participant: str
     federation: str
@@ -32,6 +50,7 @@ class Node(TypedDict):
     witness_vkey: str
     witness_url: str
     head: HeadStanding
+    trust: TrustStanding | None
 
 
 class Head(TypedDict):
@@ -102,6 +121,7 @@ class Submission(_Registered):
     cosignatures: str
     not_later_than: str | None
     late: bool
+    identity_replaced: str | None
     documents: list[DocumentState]
 
 
@@ -136,6 +156,7 @@ class Source(TypedDict):
     cosignatures: str
     not_later_than: str | None
     late: bool
+    identity_replaced: str | None
 
 
 class Contact(TypedDict):
@@ -212,6 +233,8 @@ class Participants(TypedDict):
 
     federation: str
     live: bool
+    stale_since: str | None
+    identity_replacements: list[Replacement]
     items: list[dict[str, Any]]
 
 

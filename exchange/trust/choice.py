@@ -26,7 +26,7 @@ from exchange.trust.charter import Charter, check_charter_follows
 from exchange.trust.contents import RootSays, TargetsSay, charter_in, read_root, read_targets
 from exchange.trust.findings import EQUIVOCATION, LIST_REFUSED, REPLACEMENT, Finding
 from exchange.trust.identities import FOUNDERS, in_force, mark_of
-from exchange.trust.intake import Imported, import_records, participants_of
+from exchange.trust.intake import Imported, import_records, participants_of, replaced_in
 from exchange.trust.participants import ParticipantRecord, Participants
 from exchange.trust.relays import RelayWord, hear, stale_since
 from exchange.trust.rolefile import ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleFile, parse_role
@@ -100,7 +100,7 @@ def choose(offered: Iterable[tuple[str, bytes]], held: Held, now: datetime) -> C
     if stale is not None and held.targets is not None:  # 5
         grown = replace(grown, stale_since=stale)
         charter = charter_in(held.targets)
-        participants = participants_of(charter, held.records)
+        participants = participants_of(charter, held.records, replaced_in(charter, held.seen, now))
         return Chosen(grown, charter, participants, _taken(held, grown), tuple(findings), unread)
     imported = import_records(says, files, held.files, held.records, seen, now)  # 6
     findings += imported.findings + _replacements(says.charter, seen, now)

@@ -17,8 +17,8 @@ from exchange.errors import ExchangeError, RecordRefused
 from exchange.trust.charter import Charter, Member
 from exchange.trust.contents import TargetsSay, read_record
 from exchange.trust.findings import EQUIVOCATION, RECORD_REFUSED, Finding
-from exchange.trust.identities import in_force
-from exchange.trust.participants import ParticipantRecord, Participants, check_successor
+from exchange.trust.identities import FOUNDERS, in_force
+from exchange.trust.participants import ParticipantRecord, Participants, Replaced, check_successor
 from exchange.trust.possession import check_possession
 from exchange.trust.rolefile import RoleFile
 
@@ -54,7 +54,7 @@ def import_records(
         findings += more
         if found is not None:
             news[code] = found
-    kept, participants, more = _together(charter, records, news)
+    kept, participants, more = _together(charter, records, news, replaced_in(charter, seen, now))
     return Imported(
         {**files, **{code: news[code][0] for code in kept}},
         {**records, **{code: news[code][1] for code in kept}},
@@ -136,30 +136,46 @@ def stated(record: ParticipantRecord, member: Member) -> ParticipantRecord:
     return replace(record, operator=member.operator, status=member.standings)
 
 
-def participants_of(charter: Charter, records: Mapping[str, ParticipantRecord]) -> Participants:
+def replaced_in(charter: Charter, seen: Mapping[str, datetime], now: datetime) -> Mapping[str, tuple[Replaced, ...]]:
+    """By participant, the founders' replacements of its identity keys that took effect."""
+    found = {}
+    for code, member in charter.members.items():
+        counts = in_force(charter.federation, code, member.identities, seen, now)
+        changes = member.identities[1 : counts + 1]
+        found[code] = tuple(
+            Replaced(each.log, each.published) for each in changes if each.by == FOUNDERS and each.log is not None
+        )
+    return {code: replaced for code, replaced in found.items() if replaced}
+
+
+def participants_of(
+    charter: Charter, records: Mapping[str, ParticipantRecord], replaced: Mapping[str, tuple[Replaced, ...]]
+) -> Participants:
     known = {code: stated(record, charter.members[code]) for code, record in sorted(records.items())}
-    return Participants(charter.federation, charter.live, known, charter.rosters)
+    return Participants(charter.federation, charter.live, known, charter.rosters, replaced)
 
 
 def _together(
     charter: Charter,
     records: Mapping[str, ParticipantRecord],
     news: Mapping[str, tuple[RoleFile, ParticipantRecord]],
+    replaced: Mapping[str, tuple[Replaced, ...]],
 ) -> tuple[list[str], Participants, list[Finding]]:
     """All at once where they agree, which is nearly always; else one after the other, those admitted first before others."""
     try:
-        return list(news), participants_of(charter, {**records, **{code: new[1] for code, new in news.items()}}), []
+        every = {**records, **{code: new[1] for code, new in news.items()}}
+        return list(news), participants_of(charter, every, replaced), []
     except RecordRefused:
         pass
     order = sorted(news, key=lambda code: (code not in records, charter.members[code].status[0].since, code))
     kept: list[str] = []
     findings: list[Finding] = []
     known = dict(records)
-    participants = participants_of(charter, known)
+    participants = participants_of(charter, known, replaced)
     for code in order:
         file, record = news[code]
         try:
-            participants = participants_of(charter, {**known, code: record})
+            participants = participants_of(charter, {**known, code: record}, replaced)
         except RecordRefused as error:
             why = f"the new record of {code} was not imported: {error}"
             findings.append(Finding(RECORD_REFUSED, code, why, (file,)))

@@ -14,6 +14,7 @@ recordtext.py):
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import sha256
 
 from exchange.core.jsontext import parse_json
@@ -31,6 +32,7 @@ from exchange.trust.record import (
     ParticipantLog,
     ParticipantRecord,
     Position,
+    Replaced,
     Standing,
     Thresholds,
     UnreadKey,
@@ -54,6 +56,7 @@ __all__ = [
     "ParticipantRecord",
     "Participants",
     "Position",
+    "Replaced",
     "Standing",
     "Thresholds",
     "UnreadKey",
@@ -74,13 +77,15 @@ DERIVED = Rosters()  # none given: they follow from the records
 class Participants:
     """One federation's records by participant code. Making one runs the audit: an unaudited one does not exist.
 
-    `rosters` say who witnesses; where none are given, they follow from the records.
+    `rosters` say who witnesses; where none are given, they follow from the records. `replaced`: by code, where the founders
+    replaced identity keys that were lost.
     """
 
     federation: str
     live: bool
     records: Mapping[str, ParticipantRecord]
     rosters: Rosters = DERIVED
+    replaced: Mapping[str, tuple[Replaced, ...]] = field(default_factory=dict)
     _by_origin: Mapping[str, ParticipantRecord] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +98,15 @@ class Participants:
     def by_origin(self, origin: str) -> ParticipantRecord | None:
         """The participant whose log that is, or was."""
         return self._by_origin.get(origin)
+
+    def replaced_before(self, origin: str) -> datetime | None:
+        """When the founders published the replacement of identity keys on which that log rests; None where it rests on none."""
+        record = self.by_origin(origin)
+        ordinal = None if record is None else record.log_ordinal(origin)
+        if record is None or ordinal is None:
+            return None
+        reaches = (each.published for each in self.replaced.get(record.participant, ()) if each.log <= ordinal)
+        return max(reaches, default=None)
 
 
 def parse_participants(data: bytes) -> Participants:

@@ -11,6 +11,7 @@ written: recordtext.py; what records owe one another, and a record to the one be
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -86,6 +87,14 @@ class ParticipantLog:
     origin: str
     vkey: Vkey
     closed: Closed | None = None
+
+
+class Replaced(NamedTuple):
+    """The founders put other identity keys in the place of those that a State had lost, in public since `published`; what
+    stands in its logs from the ordinal `log` on rests on that, for ever (DESIGN section 4, rule 4)."""
+
+    log: int
+    published: datetime
 
 
 class Standing(NamedTuple):

@@ -6,6 +6,7 @@ the same checks run against the record inside the pack, and the verdict says tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from exchange.core.base64text import format_base64
 from exchange.core.catalogue import FITS, Catalogue
@@ -36,6 +37,7 @@ class Check:
 class Verdict:
     """`holds`: every check passed. `vouched`: under keys from an anchor outside the pack. Only both together are a yes.
 
+    `replaced`: when the founders published the identity keys on which it rests, where the State had lost its own.
     `error` is what the first check that failed raised; `cosigned` and `late` are judged by an anchor's roster, None without one.
     """
 
@@ -48,6 +50,7 @@ class Verdict:
     error: ExchangeError | None = None
     cosigned: Cosigned | None = None
     late: bool = False
+    replaced: datetime | None = None
 
 
 class _Examination:
@@ -59,6 +62,7 @@ class _Examination:
         self.fingerprints: tuple[str, ...] = ()
         self.cosigned: Cosigned | None = None
         self.late = False
+        self.replaced: datetime | None = None
 
     def passed(self, line: str) -> None:
         self.checks.append(Check(True, line))
@@ -68,7 +72,7 @@ class _Examination:
 
     def verdict(self, holds: bool, vouched: bool, summary: str, error: ExchangeError | None = None) -> Verdict:
         checks, ident, keys = tuple(self.checks), self.ident, self.fingerprints
-        return Verdict(checks, holds, vouched, summary, ident, keys, error, self.cosigned, self.late)
+        return Verdict(checks, holds, vouched, summary, ident, keys, error, self.cosigned, self.late, self.replaced)
 
 
 def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue) -> Verdict:
@@ -102,6 +106,7 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
                 f"the record of {record.name()} ({record.participant}) comes from an anchor given from outside the pack"
             )
             _compare(pack, record, participants.federation, exam)
+            _replaced(participants, statement, exam)
         else:
             exam.remark(
                 f"the record of {record.name()} ({record.participant}) is the pack's own: nobody here vouches for it"
@@ -167,6 +172,16 @@ def _compare(pack: Pack, record: ParticipantRecord, federation: str, exam: _Exam
         except RecordRefused as error:
             raise RecordRefused(f"the pack's own record contradicts the anchor's: {error}") from None
     exam.remark(f"the pack's own record is {version} of the anchor's, and only the anchor's counts")
+
+
+def _replaced(participants: Participants, statement: Statement, exam: _Examination) -> None:
+    """Said for ever beside everything that rests on it (DESIGN section 4, rule 4)."""
+    exam.replaced = published = participants.replaced_before(statement.origin)
+    if published is not None:
+        exam.remark(
+            f"the founders replaced the identity keys of {statement.participant}, which it had lost, on {published:%Y-%m-%d}; "
+            f"{statement.origin} was opened under the new ones"
+        )
 
 
 def _admitted(pack: Pack, statement: Statement, receipt: Receipt, participants: Participants) -> Admitted:
