@@ -94,7 +94,7 @@ class Exchange:
                 own=settings.participant,
                 own_origin=settings.origin,
                 timeout=settings.peer_timeout,
-                on_own_head=self.node.consider_foreign_head,
+                on_own_head=self._own_head,
                 on_head=self.node.witness.take_over,
                 afterwards=Findings(self.node).look,
                 trust=self.trust,
@@ -195,6 +195,12 @@ class Exchange:
         """What a witness needs before it signs. Raises LogStopped where the disk has no room for it."""
         self.node.space.check()
         self.rounds.bring(origin, seconds)
+
+    def _own_head(self, note: bytes, witness: str) -> None:
+        """What somebody holds of our own log. Two heads under our key that no history leads to both of are kept as proof, against us too."""
+        if self.node.consider_foreign_head(note, witness):
+            confront(self.node.db, self.settings.origin, note, self.node.clock())
+            self.node.stop_if_convicted()
 
     def _take_note(self, origin: str, note: bytes) -> None:
         """A visit found this checkpoint with these lines, and its entries are here. A line of our own may be news to a restored node."""

@@ -81,6 +81,7 @@ class Rebuilder:
         """Raises Forked where our own key signed two histories: then nothing was taken, or nothing more."""
         rebuilt = Rebuilt()
         before = self._log()
+        self._check_convicted()
         mirrors = self._ask_all(rebuilt)  # 1
         self._compare(mirrors)  # 2
         for mirror in mirrors:  # 3

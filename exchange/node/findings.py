@@ -48,6 +48,7 @@ class Findings:
         try:
             with self._alone:
                 self._read_all()  # 1
+                self._node.stop_if_convicted()  # our own log may be what others found
                 if self._tell():  # 2
                     self._read_all()  # which makes our own entry one of those that tell of it
         except ExchangeError as error:

@@ -26,6 +26,7 @@ from exchange.node.witness import Witness
 from exchange.resources import form_files
 from exchange.store import documents
 from exchange.store import log as logs
+from exchange.store.convictions import conviction_of
 from exchange.store.database import Database, Transaction
 from exchange.store.fitting import judge_unknown
 from exchange.store.folder import DocumentFolder
@@ -154,12 +155,25 @@ class Node:
             raise Misuse(f"the record of {mine.participant} names the log key {names}, this node signs with {signs}")
         self.participants = participants
 
-    def consider_foreign_head(self, note: bytes, witness: str) -> None:
-        """Somebody else's copy of our own log: where it knows, under our key, more than we do, we are a restored backup and must not sign on."""
+    def stop_if_convicted(self) -> None:
+        """Where it is proven that this node's own log was shown in two ways, it takes nothing more, now and after every start."""
+        with self.db.read() as tx:
+            why = conviction_of(tx, logs.log_of(tx, self.origin))
+        if why is not None:
+            self.appender.stop(f"{why}; the proof is kept (`cbm alerts`) and stays valid; {self._go_on_elsewhere()}")
+
+    def _go_on_elsewhere(self) -> str:
+        return f"stop this node, then `cbm node succeed {self.settings.directory} --origin NAME`, and give the others the new record"
+
+    def consider_foreign_head(self, note: bytes, witness: str) -> bool:
+        """Somebody else's copy of our own log: where it knows, under our key, more than we do, we are a restored backup and must not sign on.
+
+        True where it is another history than ours: the two heads may prove that.
+        """
         try:
             theirs = verify_authorship(note, self.vkey)
         except ExchangeError:
-            return  # not our signature: says nothing about us
+            return False  # not our signature: says nothing about us
         with self.db.read() as tx:
             log = logs.log_of(tx, self.origin)
             agrees = theirs.size <= log.size and theirs.root == tree_root(
@@ -171,8 +185,10 @@ class Node:
             self.appender.stop(self.outgrown(f"{witness} holds our log at size {theirs.size}", log.size))
         elif not agrees:
             self.appender.stop(
-                f"{witness} holds another tree of size {theirs.size} under our own key: two nodes have signed this log"
+                f"{witness} holds another tree of size {theirs.size} under our own key: two nodes have signed this log, and there are "
+                f"two histories of it; end the other for good, {self._go_on_elsewhere()}"
             )
+        return not agrees and theirs.size <= log.size
 
     def outgrown(self, seen: str, size: int) -> str:
         """Why nothing is signed on here, and what to do about it."""

@@ -38,6 +38,7 @@ class Recovery:
         self._looked = self._settled = False
         with node.db.read() as tx:
             self._restored, known, log = restored(tx), ahead(tx), logs.log_of(tx, node.origin)
+        node.stop_if_convicted()
         if log.halted is not None:
             node.appender.stop(f"{log.halted}; see `cbm alerts`")
         if known > log.size:

@@ -12,7 +12,14 @@ from sqlalchemy import select
 
 from exchange.core.checkpoint import parse_checkpoint
 from exchange.core.cosignature import verified_lines
-from exchange.core.evidence import KIND, InconsistentCheckpoints, bared, format_evidence, parse_evidence
+from exchange.core.evidence import (
+    KIND,
+    InconsistentCheckpoints,
+    bared,
+    format_evidence,
+    parse_evidence,
+    verify_evidence,
+)
 from exchange.core.note import Vkey, format_vkey, parse_note
 from exchange.store import log as logs
 from exchange.store.alerts import Alert, alerts_of_kind, raise_alert
@@ -67,6 +74,15 @@ def convictions(tx: Transaction) -> list[tuple[bytes, InconsistentCheckpoints, A
     """Every alert that convicts, oldest first."""
     found = [(evidence_of(alert), alert) for alert in alerts_of_kind(tx, KIND)]
     return [(*proof, alert) for proof, alert in found if proof is not None]
+
+
+def conviction_of(tx: Transaction, log: LogState) -> str | None:
+    """What proves, by evidence that is verified here again, that this log's own key signed two histories; None where nothing does."""
+    for _, evidence, alert in convictions(tx):
+        if evidence.cosigner_vkey is None and evidence.log_vkey == log.vkey:
+            verify_evidence(evidence)
+            return alert.summary
+    return None
 
 
 def vouchers(

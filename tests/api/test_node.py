@@ -38,6 +38,7 @@ def test_a_node_says_who_it_is(node: WorldNode, world: World) -> None:
             "newest_quorum": None,
             "stale": True,
         },
+        "trust": None,
     }
     assert vkey.startswith("xr.test.example/log+")
     record = world.participants.records["XR"]
