@@ -215,3 +215,10 @@ class Founders:
 
 def offer(*files: RoleFile) -> list[tuple[str, bytes]]:
     return [(file.name, file.raw) for file in files]
+
+
+def strangers() -> RoleFile:
+    """The first root of other founders, properly signed by them."""
+    made = Founders(relays=1)
+    made.founders = [holder(f"stranger {number}") for number in range(3)]
+    return sign(made.draft_root(1), *made.founders)

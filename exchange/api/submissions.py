@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, refusals, tagged
 from exchange.api.etags import etag_of, is_held
-from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Question, Span, Statuses, Word, page
+from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Question, RoomDep, Span, Statuses, Word, page
 from exchange.api.standing import standing_answer
 from exchange.core.dsse import parse_envelope
 from exchange.core.receipt import format_receipt
@@ -161,6 +161,7 @@ def receipt(node: NodeDep, request: Request, ident: PathId) -> Response:
     responses={**tagged("application/zip"), **refusals(404)},
     openapi_extra=CONDITIONAL,
 )
-def pack(node: NodeDep, request: Request, ident: PathId) -> Response:
+def pack(room: RoomDep, node: NodeDep, request: Request, ident: PathId) -> Response:
     """The evidence pack: everything to verify the submission offline, but for the anchor."""
-    return _proof(pack_of(node, ident), request, "application/zip", f"{ident}.zip")
+    bundle = None if room.trust is None else room.trust.now_standing.bundle
+    return _proof(pack_of(node, ident, bundle), request, "application/zip", f"{ident}.zip")

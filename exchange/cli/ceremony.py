@@ -15,7 +15,7 @@ from exchange.cli.sign import read_bounded
 from exchange.config import SETTINGS_FILE, parse_url, read_settings
 from exchange.core.identity import IdentityKey
 from exchange.core.keys import Kind
-from exchange.errors import Misuse
+from exchange.errors import Misuse, UnknownKey
 from exchange.node.ceremony import Decision, Item, audit, complete, found_federation, items, propose, publish
 from exchange.node.change import CHANGE, read_change
 from exchange.node.membership import adopt
@@ -247,10 +247,13 @@ def fetch(
         raise Misuse(f"{stick.root} is not there: put the root that was handed over on the stick first")
     with open_client() as client:
         found = PeerLog(client, parse_url(node), time.monotonic() + FETCH_SECONDS).trust_bundle()
-    chosen = choose(parse_bundle(found or b""), pin(stick.root.read_bytes()), utc_now())
+    here = [(file.name, file.raw) for file in stick.published()]
+    chosen = choose([*here, *parse_bundle(found or b"")], pin(stick.root.read_bytes()), utc_now())
     held = chosen.held
-    files: list[RoleFile] = [*held.roots, *([held.targets] if held.targets else []), *held.files.values()]
-    stick.publish(*files)
     for finding in chosen.findings:
         say(finding.summary)
+    if held.targets is None:
+        raise UnknownKey(f"{node} holds no founders' list that the root in {stick.root} leads to")
+    files: list[RoleFile] = [*held.roots, held.targets, *held.files.values()]
+    stick.publish(*files)
     answer([file.name for file in files])

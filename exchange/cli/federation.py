@@ -1,12 +1,12 @@
 """cbm federation: who participates, and whom this machine trusts to say so."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from exchange.cli.anchors import is_root, pin_root, pins
 from exchange.cli.ceremony import read_listed
 from exchange.cli.options import Directory, refuse_on_list
 from exchange.cli.output import answer, say
@@ -17,16 +17,6 @@ from exchange.node.founding import read_participants, write_participants
 from exchange.trust.participants import MAX_PARTICIPANTS_FILE, Participants, Position, check_successor
 
 app = typer.Typer(no_args_is_help=True, help="Who participates, and whom this machine trusts to say so.")
-
-
-def _pins() -> Path:
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "cbm" / "anchors"
-
-
-def pinned() -> list[Path]:
-    """The anchors that were pinned on this machine."""
-    return sorted(_pins().glob("*.json"))
 
 
 @app.command("gather")
@@ -90,15 +80,26 @@ def import_records(directory: Directory, file: Annotated[Path, typer.Argument(me
 
 @app.command("pin")
 def pin(
-    file: Annotated[Path, typer.Argument(metavar="PEERS.json", help="Records that you hold from a source you trust.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PEERS.json|ROOT.json", help="Records, or a founders' root, that you hold from a source you trust."
+        ),
+    ],
 ) -> None:
-    """Trust these records on this machine: `cbm verify` then counts their keys. Newer ones must follow from those pinned before."""
+    """Trust it on this machine: `cbm verify` then counts its keys. Newer records must follow from those pinned before."""
     content = read_bounded(file, MAX_PARTICIPANTS_FILE)
+    if is_root(content):
+        target, fingerprint = pin_root(content)
+        say(f"Pinned the founders' root in {target}; every list that is signed above it counts here.")
+        say("Compare this fingerprint with another holder of the root, by another channel:")
+        answer(fingerprint)
+        return
     found = read_participants(file)
-    target = _pins() / f"{found.federation}.json"
+    target = pins() / f"{found.federation}.json"
     if target.exists():
         _check_follows(target, found)
-    _pins().mkdir(parents=True, exist_ok=True)
+    pins().mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     say(f"Pinned {len(found.records)} records of {found.federation} in {target}.")
     say("Compare this fingerprint with another holder of the file, by another channel:")

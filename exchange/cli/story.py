@@ -28,8 +28,9 @@ from exchange.errors import ExchangeError
 from exchange.node.founding import read_participants
 from exchange.node.wording import in_words
 from exchange.resources import form_files
+from exchange.trust.convicting import check_evidence
 from exchange.trust.participants import parse_participants, parse_record
-from exchange.trust.verdict import check_evidence, check_pack
+from exchange.trust.verdict import check_pack
 
 FEW = 5  # nodes up to which the demo tells everything
 AT_ONCE = 4  # nodes asked to pull at the same time

@@ -13,7 +13,7 @@ from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint
 from exchange.core.note import Vkey
 from exchange.core.pack import Pack
-from exchange.trust.participants import Participants
+from exchange.trust.anchor import Anchor
 
 
 class AsyncClient(Awaiting):
@@ -58,9 +58,7 @@ class AsyncClient(Awaiting):
     async def pack(self, ident: str) -> bytes:
         return await self.ask(asks.pack(ident))
 
-    async def verified(
-        self, ident: str, anchors: Sequence[Participants], catalogue: Catalogue | None = None
-    ) -> Verified:
+    async def verified(self, ident: str, anchors: Sequence[Anchor], catalogue: Catalogue | None = None) -> Verified:
         return await self.ask(verified(ident, anchors, catalogue))
 
     async def document(self, commitment: str) -> HeldDocument:

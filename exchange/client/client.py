@@ -12,7 +12,7 @@ from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint
 from exchange.core.note import Vkey
 from exchange.core.pack import Pack
-from exchange.trust.participants import Participants
+from exchange.trust.anchor import Anchor
 
 
 class Client(Blocking):
@@ -70,7 +70,7 @@ class Client(Blocking):
         """The evidence pack, not yet verified."""
         return self.ask(asks.pack(ident))
 
-    def verified(self, ident: str, anchors: Sequence[Participants], catalogue: Catalogue | None = None) -> Verified:
+    def verified(self, ident: str, anchors: Sequence[Anchor], catalogue: Catalogue | None = None) -> Verified:
         """The submission, proven under records that you pin (`pinned_records`); whatever does not prove it is raised."""
         return self.ask(verified(ident, anchors, catalogue))
 

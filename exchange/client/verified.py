@@ -18,6 +18,7 @@ from exchange.core.receipt import parse_receipt
 from exchange.core.statement import Statement, parse_statement
 from exchange.errors import BadProof, Malformed, UnknownKey
 from exchange.resources import form_files
+from exchange.trust.anchor import Anchor
 from exchange.trust.participants import Participants, parse_participants
 from exchange.trust.verdict import check_pack
 
@@ -50,7 +51,7 @@ def shipped_catalogue() -> Catalogue:
     return Catalogue.from_files(form_files())
 
 
-def verified(ident: str, anchors: Sequence[Participants], catalogue: Catalogue | None) -> Ask[Verified]:
+def verified(ident: str, anchors: Sequence[Anchor], catalogue: Catalogue | None) -> Ask[Verified]:
     """The question for a pack, whose answer is what it proves."""
 
     def read(beginning: Beginning, body: bytes) -> Verified:
@@ -60,7 +61,7 @@ def verified(ident: str, anchors: Sequence[Participants], catalogue: Catalogue |
 
 
 def verify(
-    beginning: Beginning, content: bytes, ident: str, anchors: Sequence[Participants], catalogue: Catalogue | None
+    beginning: Beginning, content: bytes, ident: str, anchors: Sequence[Anchor], catalogue: Catalogue | None
 ) -> Verified:
     """1. Every check of the pack holds. 2. An anchor vouches for the keys. 3. It is the submission that was asked for."""
     try:

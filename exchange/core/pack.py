@@ -6,11 +6,11 @@ zip64. So two readers that look into the zip in two ways (by its local headers o
 members. Specification: APPNOTE.TXT 6.3.10 sections 4.3.7, 4.3.12, 4.3.16, method 0 (stored), all dates 1980-01-01
 00:00.
 
-    envelope.json  [receipt.tlog-proof]  [trust.json]  [witnesses.tlog-policy]  then for each document, in the order of slots:
+    envelope.json  [receipt.tlog-proof]  [trust.json]  [trust.bundle]  [witnesses.tlog-policy]  then for each document, in the order of slots:
     documents/<slot>.opening.json     {"name":"return.json","opening":"<base64 of 32 bytes>"}
     documents/<slot>
 
-A *parcel* (what `cbm sign` writes and `cbm submit` sends) is a pack without receipt, trust and policy. Nothing here is verified
+A *parcel* (what `cbm sign` writes and `cbm submit` sends) is a pack without receipt, trust, bundle and policy. Nothing here is verified
 yet: a pack never vouches for itself.
 """
 
@@ -40,10 +40,11 @@ MAX_OPENING = 2 * 1024
 MAX_DOCUMENTS = 128
 """More than a statement of 16,384 bytes can name."""
 
-_ENVELOPE, _RECEIPT, _TRUST, _POLICY, _FOLDER, _OPENING = (
+_ENVELOPE, _RECEIPT, _TRUST, _BUNDLE, _POLICY, _FOLDER, _OPENING = (
     "envelope.json",
     "receipt.tlog-proof",
     "trust.json",
+    "trust.bundle",
     "witnesses.tlog-policy",
     "documents/",
     ".opening.json",
@@ -68,6 +69,8 @@ class Pack:
     receipt: bytes | None
     trust: bytes | None
     policy: bytes | None = None
+    bundle: bytes | None = None
+    """The founders' signed list, whole, where it was followed: with the root, and nothing else, it says who may sign and witness."""
 
 
 def format_pack(pack: Pack) -> bytes:
@@ -94,7 +97,7 @@ def parse_pack(data: bytes) -> Pack:
     members: _Members = []
     position = 0
     while data[position : position + 4] == _LOCAL_MARK:  # 2
-        if len(members) > 2 * MAX_DOCUMENTS + 4:
+        if len(members) > 2 * MAX_DOCUMENTS + 5:
             raise Malformed(f"a pack of at most {MAX_DOCUMENTS} documents was expected, more came")
         name, content, position = _read_member(data, position)
         members.append((name, content))
@@ -175,6 +178,9 @@ def _members(pack: Pack) -> Iterator[tuple[str, bytes]]:
     if pack.trust is not None:
         _check_size(_TRUST, pack.trust, MAX_TRUST)
         yield _TRUST, pack.trust
+    if pack.bundle is not None:
+        _check_size(_BUNDLE, pack.bundle, MAX_TRUST)
+        yield _BUNDLE, pack.bundle
     if pack.policy is not None:
         _check_size(_POLICY, pack.policy, MAX_POLICY)
         yield _POLICY, pack.policy
@@ -193,13 +199,16 @@ def _assemble(members: _Members) -> Pack:
         raise Malformed(f"the member {_ENVELOPE} was expected first, {name[:80]!r} came")
     _check_size(_ENVELOPE, envelope, MAX_ENVELOPE)
     following = next(waiting, None)
-    receipt = trust = policy = None
+    receipt = trust = bundle = policy = None
     if following and following[0] == _RECEIPT:
         receipt, following = following[1], next(waiting, None)
         _check_size(_RECEIPT, receipt, MAX_RECEIPT)
     if following and following[0] == _TRUST:
         trust, following = following[1], next(waiting, None)
         _check_size(_TRUST, trust, MAX_TRUST)
+    if following and following[0] == _BUNDLE:
+        bundle, following = following[1], next(waiting, None)
+        _check_size(_BUNDLE, bundle, MAX_TRUST)
     if following and following[0] == _POLICY:
         policy, following = following[1], next(waiting, None)
         _check_size(_POLICY, policy, MAX_POLICY)
@@ -208,7 +217,7 @@ def _assemble(members: _Members) -> Pack:
         documents.append(_document(following, next(waiting, None)))
         following = next(waiting, None)
     _check_documents(documents)
-    return Pack(envelope, tuple(documents), receipt, trust, policy)
+    return Pack(envelope, tuple(documents), receipt, trust, policy, bundle)
 
 
 def _document(opening_member: tuple[str, bytes], content_member: tuple[str, bytes] | None) -> Document:

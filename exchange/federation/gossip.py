@@ -55,7 +55,12 @@ class Gossip:
     """Of this process's life. `on_own_head` is told what others hold of our own log, where it is not what we hold."""
 
     def __init__(
-        self, db: Database, *, own_origin: str, clock: Callable[[], datetime], on_own_head: Callable[[bytes, str], None]
+        self,
+        db: Database,
+        *,
+        own_origin: str,
+        clock: Callable[[], datetime],
+        on_own_head: Callable[[bytes, str], object],
     ) -> None:
         self._db, self._own, self._clock, self._on_own_head = db, own_origin, clock, on_own_head
         self._heard: dict[str, _Heard] = {}

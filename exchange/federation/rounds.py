@@ -64,7 +64,7 @@ class Rounds:
         own: str,
         own_origin: str,
         timeout: float,
-        on_own_head: Callable[[bytes, str], None],
+        on_own_head: Callable[[bytes, str], object],
         trust: TrustList | None = None,
         on_head: Callable[[str, bytes], object] = lambda origin, note: None,
         afterwards: Callable[[], None] = lambda: None,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from exchange.core.document import Document
 from exchange.core.merkle import prove_inclusion
-from exchange.core.pack import MAX_PACK, Pack, format_pack
+from exchange.core.pack import MAX_PACK, MAX_TRUST, Pack, format_pack
 from exchange.core.policy import Policy, format_policy
 from exchange.core.receipt import Receipt, format_receipt
 from exchange.errors import NotFound, TooLarge
@@ -46,8 +46,8 @@ def receipts_of(node: Node, indexes: Collection[int]) -> dict[int, bytes]:
         return {receipt.index: format_receipt(receipt) for receipt in found}
 
 
-def pack_of(node: Node, ident: str) -> bytes:
-    """Everything an auditor without network needs, but for the anchor: a pack never vouches for itself."""
+def pack_of(node: Node, ident: str, bundle: bytes | None = None) -> bytes:
+    """Everything an auditor without network needs, but for the anchor: a pack never vouches for itself. `bundle`: the founders' list."""
     with node.db.read() as tx:
         position = registry.position_of(tx, ident)
         log = logs.log_of(tx, position.origin)
@@ -60,7 +60,8 @@ def pack_of(node: Node, ident: str) -> bytes:
         held = tuple(_load(node, document) for document in found)
     known = node.participants
     mine = Participants(known.federation, known.live, {log.participant: known.records[log.participant]})
-    return format_pack(Pack(position.envelope, held, receipt, format_participants(mine), _policy(node, log.origin)))
+    policy, listed = _policy(node, log.origin), None if bundle is None or len(bundle) > MAX_TRUST else bundle
+    return format_pack(Pack(position.envelope, held, receipt, format_participants(mine), policy, listed))
 
 
 def _policy(node: Node, origin: str) -> bytes | None:

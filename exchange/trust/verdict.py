@@ -1,4 +1,4 @@
-"""Check an evidence pack, or the evidence of an alert: files in, verdict out. No network, no database, no clock.
+"""Check an evidence pack: files in, verdict out. No network, no database, no clock. Evidence of an alert: convicting.py.
 
 A pack never vouches for itself. Its keys count only where a record from outside (an anchor) holds them; without one
 the same checks run against the record inside the pack, and the verdict says that nobody here vouches for it.
@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange.core.base64text import format_base64
 from exchange.core.catalogue import FITS, Catalogue
 from exchange.core.document import check_document
 from exchange.core.dsse import parse_envelope
-from exchange.core.evidence import parse_evidence, verify_evidence
 from exchange.core.merkle import leaf_hash
-from exchange.core.note import parse_note, parse_vkey
+from exchange.core.note import parse_note
 from exchange.core.pack import Pack
 from exchange.core.receipt import Receipt, parse_receipt, verify_receipt
 from exchange.core.statement import Statement, parse_statement, submission_id
 from exchange.errors import BadProof, ExchangeError, KeyNotAllowed, Malformed, RecordRefused, UnknownKey
 from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
+from exchange.trust.anchor import Anchor, FoundersRoot, Listed
+from exchange.trust.bundle import parse_bundle
 from exchange.trust.participants import ParticipantRecord, Participants, check_successor, parse_participants
 from exchange.trust.quorum import Cosigned, verify_quorum
 from exchange.trust.witnessed import by_whom, in_words, is_of_a_roster, lateness, read_policy, unvouched
@@ -53,7 +53,7 @@ class Verdict:
     replaced: datetime | None = None
 
 
-class _Examination:
+class Examination:
     """The checks in order, each a line; the first failure ends them, since the later ones would rest on it."""
 
     def __init__(self) -> None:
@@ -75,19 +75,20 @@ class _Examination:
         return Verdict(checks, holds, vouched, summary, ident, keys, error, self.cosigned, self.late, self.replaced)
 
 
-def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue) -> Verdict:
+def check_pack(pack: Pack, anchors: Sequence[Anchor], catalogue: Catalogue) -> Verdict:
     """Numbered as the lines come out:
 
     1. The envelope and its statement are well formed; their id, and what it is.
-    2. A record vouches for the participant: from an anchor, else (not vouched for) the pack's own. Beside an anchor, the
-       pack's own record must be an earlier or later version of the same: no byte of a pack goes unread.
+    2. A record vouches for the participant: from an anchor, else (not vouched for) the pack's own. An anchor is records, or a
+       founders' root, up to which the list that came with the pack counts as well as any. Beside an anchor, the pack's
+       own record must be an earlier or later version of the same: no byte of a pack goes unread.
     3. The one door admits the envelope at the receipt's position: federation, log, keys, thresholds, signatures.
     4. The receipt leads to a checkpoint that the log of that record signed, and not after its closing.
     5. Each document is the one committed to.
     6. The body fits its form, where the form is known here.
     7. Who else cosigned, by the anchor's roster: recorded or witnessed, not later than, late; and the pack's own policy.
     """
-    exam = _Examination()
+    exam = Examination()
     vouched = False
     try:
         envelope = parse_envelope(pack.envelope)  # 1
@@ -99,12 +100,12 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
         if pack.receipt is None:
             raise Malformed("the pack holds no receipt: it was signed, and nothing shows that it was ever submitted")
         receipt = parse_receipt(pack.receipt)
-        participants, vouched = _records(pack, statement, anchors)  # 2
+        participants, listed, vouched = _records(pack, statement, anchors)  # 2
         record = participants.records[statement.participant]
         if vouched:
-            exam.passed(
-                f"the record of {record.name()} ({record.participant}) comes from an anchor given from outside the pack"
-            )
+            of = "an anchor given from outside the pack" if listed is None else listed.words
+            exam.passed(f"the record of {record.name()} ({record.participant}) comes from {of}")
+            _aged(listed, exam)
             _compare(pack, record, participants.federation, exam)
             _replaced(participants, statement, exam)
         else:
@@ -132,10 +133,22 @@ def check_pack(pack: Pack, anchors: Sequence[Participants], catalogue: Catalogue
     )
 
 
-def _records(pack: Pack, statement: Statement, anchors: Sequence[Participants]) -> tuple[Participants, bool]:
+def _records(pack: Pack, statement: Statement, anchors: Sequence[Anchor]) -> tuple[Participants, Listed | None, bool]:
+    if pack.bundle is not None:
+        parse_bundle(pack.bundle)
+    nothing: ExchangeError | None = None
     for anchor in anchors:
-        if anchor.federation == statement.federation and statement.participant in anchor.records:
-            return anchor, True
+        try:
+            listed = anchor.read(pack.bundle) if isinstance(anchor, FoundersRoot) else None
+        except UnknownKey as error:  # a root of founders who did not sign this list
+            nothing = error
+            continue
+        known = listed.participants if listed is not None else anchor
+        assert isinstance(known, Participants)  # noqa: S101 - a root was read
+        if known.federation == statement.federation and statement.participant in known.records:
+            return known, listed, True
+    if nothing is not None and pack.trust is None:
+        raise nothing
     if pack.trust is None:
         raise UnknownKey(
             f"no anchor here knows {statement.participant} in the federation {statement.federation}, and the pack brings no record"
@@ -143,7 +156,19 @@ def _records(pack: Pack, statement: Statement, anchors: Sequence[Participants]) 
     own = parse_participants(pack.trust)
     if statement.participant not in own.records:
         raise UnknownKey(f"the pack's own records do not hold {statement.participant}")
-    return own, False
+    return own, None, False
+
+
+def _aged(listed: Listed | None, exam: Examination) -> None:
+    """How old the founders' word is decides nothing; a verifier is told."""
+    if listed is None:
+        return
+    if listed.stale_since is not None:
+        exam.remark(
+            f"nobody here vouches that this is the newest list since {listed.stale_since:%Y-%m-%d}; what was signed stays signed"
+        )
+    for fault in listed.faults:
+        exam.remark(f"in the files of the list: {fault}")
 
 
 def _what(statement: Statement) -> str:
@@ -152,7 +177,7 @@ def _what(statement: Statement) -> str:
     return f"it is {s.form.code} of {s.participant}: {s.message}, {s.return_}, issued {s.issued}, status {s.status}{actual}"
 
 
-def _compare(pack: Pack, record: ParticipantRecord, federation: str, exam: _Examination) -> None:
+def _compare(pack: Pack, record: ParticipantRecord, federation: str, exam: Examination) -> None:
     """The record that came along decides nothing beside an anchor's, and must not contradict it either."""
     if pack.trust is None:
         return
@@ -174,7 +199,7 @@ def _compare(pack: Pack, record: ParticipantRecord, federation: str, exam: _Exam
     exam.remark(f"the pack's own record is {version} of the anchor's, and only the anchor's counts")
 
 
-def _replaced(participants: Participants, statement: Statement, exam: _Examination) -> None:
+def _replaced(participants: Participants, statement: Statement, exam: Examination) -> None:
     """Said for ever beside everything that rests on it (DESIGN section 4, rule 4)."""
     exam.replaced = published = participants.replaced_before(statement.origin)
     if published is not None:
@@ -196,7 +221,7 @@ def _admitted(pack: Pack, statement: Statement, receipt: Receipt, participants: 
             raise UnknownKey("signed by keys that the record does not hold: " + ", ".join(keyids))
 
 
-def _logged(pack: Pack, statement: Statement, receipt: Receipt, participants: Participants, exam: _Examination) -> None:
+def _logged(pack: Pack, statement: Statement, receipt: Receipt, participants: Participants, exam: Examination) -> None:
     record = participants.records[statement.participant]
     log = record.logs[record.log_ordinal(statement.origin) or 0]
     checkpoint = verify_receipt(receipt, leaf_hash(pack.envelope), log.vkey)
@@ -211,7 +236,7 @@ def _logged(pack: Pack, statement: Statement, receipt: Receipt, participants: Pa
     )
 
 
-def _documents(pack: Pack, statement: Statement, exam: _Examination) -> None:
+def _documents(pack: Pack, statement: Statement, exam: Examination) -> None:
     refs = {ref.slot: ref for ref in statement.documents}
     for document in pack.documents:
         if document.slot not in refs:
@@ -227,7 +252,7 @@ def _documents(pack: Pack, statement: Statement, exam: _Examination) -> None:
         )
 
 
-def _form(pack: Pack, statement: Statement, catalogue: Catalogue, exam: _Examination) -> None:
+def _form(pack: Pack, statement: Statement, catalogue: Catalogue, exam: Examination) -> None:
     body = next((document.content for document in pack.documents if document.slot == "body"), None)
     if body is None:
         return
@@ -245,7 +270,7 @@ def _witnessed(
     receipt: Receipt,
     participants: Participants,
     vouched: bool,
-    exam: _Examination,
+    exam: Examination,
 ) -> None:
     """A missing quorum is no failure: the entry is recorded. A line of a known witness that does not verify is one."""
     record = participants.records[statement.participant]
@@ -267,27 +292,3 @@ def _witnessed(
         exam.remark("the pack's own policy is the one that the anchor's roster gives")
     elif policy is not None:
         exam.remark("the pack's own policy is not one that the anchor's roster gives, and only the anchor's counts")
-
-
-def check_evidence(data: bytes) -> Verdict:
-    """The evidence of an alert. It needs no anchor for what it proves: that the holder of this key contradicted itself."""
-    exam = _Examination()
-    try:
-        evidence = parse_evidence(data)
-        accused = parse_vkey(evidence.accused)
-        who, did = ("log", "signed") if evidence.cosigner_vkey is None else ("witness", "cosigned")
-        exam.fingerprints = (accused.keyid.hex(),)
-        for checkpoint in verify_evidence(evidence):
-            of = "" if evidence.cosigner_vkey is None else f" of the log {checkpoint.origin}"
-            root = format_base64(checkpoint.root)
-            exam.passed(
-                f"the {who} {accused.name} {did} size {checkpoint.size}{of} with root {root} under key {accused.keyid.hex()}"
-            )
-    except ExchangeError as error:
-        exam.checks.append(Check(False, f"{error} [{error.code}]"))
-        return exam.verdict(False, False, "convicts nobody", error)
-    exam.passed("no single history leads to both")
-    told = "signed two histories"
-    if evidence.cosigner_vkey is not None:
-        told = f"vouched, as a witness, for two histories of {parse_vkey(evidence.log_vkey).name}"
-    return exam.verdict(True, True, f"convicts: whoever holds the key of {accused.name} {told}")

@@ -111,6 +111,7 @@ def test_an_answer_says_where_it_comes_from_and_how_fresh_it_is(directory: Direc
             "cosignatures": "cosigned by 0 of 1, 1 asked for",
             "not_later_than": None,
             "late": False,
+            "identity_replaced": None,
         }
         assert directory.node.get(f"/v1/submissions/{source['id']}").json()["body"] == item["contact"]
 

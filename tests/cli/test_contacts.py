@@ -38,6 +38,7 @@ def contact(body: dict[str, Any], **changes: Any) -> Contact:
             "cosignatures": "cosigned by 2 of 2, 2 asked for",
             "not_later_than": "2026-11-20T09:00:00Z",
             "late": False,
+            "identity_replaced": None,
         },
         **changes,
     }

@@ -71,6 +71,7 @@ def test_an_answer_that_is_no_nodes_is_unreachable(flavour: str, status: int, bo
 
 NODE: dict[str, Any] = {"participant": "XR", "federation": "x", "live": True, "origin": "x/log", "log_vkey": "x"}
 NODE |= {"size": 3, "version": "1", "instance": "x", "witness_vkey": "x", "witness_url": "x"}
+NODE["trust"] = None
 NODE["head"] = {"standing": "x", "cosignatures": "x", "not_later_than": None, "newest_quorum": None, "stale": True}
 
 

@@ -18,7 +18,7 @@ from exchange.core.evidence import (
 )
 from exchange.core.note import COSIGNATURE, ED25519, Note, Vkey, format_note, format_vkey, parse_note
 from exchange.errors import BadProof, ExchangeError, Malformed
-from exchange.trust.verdict import check_evidence
+from exchange.trust.convicting import check_evidence
 from tests import key_named
 from tests.core import Tree, flipped_in_each_byte
 

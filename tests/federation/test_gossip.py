@@ -19,7 +19,7 @@ from exchange.core.note import format_lines, parse_note
 from exchange.errors import Malformed
 from exchange.federation.gossip import MAX_FOLLOWED, MAX_LOGS, parse_heads
 from exchange.node.keyfile import open_key
-from exchange.trust.verdict import check_evidence
+from exchange.trust.convicting import check_evidence
 from tests.faults import Real, Twin, answer, convicted, down, edited, forked, only, serving
 from tests.witness import ask, head_of, vkey_of
 from tests.world import FEDERATION, Fault, World, WorldNode

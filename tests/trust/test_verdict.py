@@ -17,12 +17,13 @@ from exchange.core.receipt import format_receipt, parse_receipt
 from exchange.core.statement import format_statement
 from exchange.errors import ExchangeError
 from exchange.node.draft import Draft, prepare
+from exchange.trust.convicting import check_evidence
 from exchange.trust.participants import (
     Closed,
     Participants,
     parse_participants,
 )
-from exchange.trust.verdict import Verdict, check_evidence, check_pack
+from exchange.trust.verdict import Verdict, check_pack
 from tests import builders
 from tests.builders import document, key, officer, participant_log, participants, record, signed, statement
 from tests.trust.packs import (
