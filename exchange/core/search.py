@@ -17,6 +17,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -121,7 +122,7 @@ def _thin(sequence: list[str]) -> list[str]:
 
 def context(texts: Iterable[str], query: Query) -> str | None:
     """A piece of the text in which most of the terms stand, around the first of them; None where none stands there."""
-    wanted = [_Wanted.of(term) for term in query]
+    wanted = _wanted(query)
     best, most = None, 0
     for text in texts:
         plain = text.isascii()
@@ -157,6 +158,12 @@ class _Wanted:
         while at >= 0 and not self.whole.match(folded, at):
             at = folded.find(start, at + 1)
         return at
+
+
+@lru_cache(maxsize=64)
+def _wanted(query: Query) -> tuple[_Wanted, ...]:
+    """Asked for once a page."""
+    return tuple(_Wanted.of(term) for term in query)
 
 
 def _excerpt(text: str, place: int) -> str:

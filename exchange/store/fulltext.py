@@ -14,17 +14,19 @@ from sqlalchemy import delete, insert, select, update
 
 from exchange.core.document import SMALL_DOCUMENT
 from exchange.core.search import GAP, sequence, texts_of
+from exchange.core.vocabulary import PUBLIC
 from exchange.core.words import FOLDING
 from exchange.store import inverted, tables
-from exchange.store.bulk import among, ask, insert_rows, run
+from exchange.store.bulk import among, ask, fetch, insert_rows, run
 from exchange.store.database import Database, Transaction
 from exchange.store.marks import Filters, marks_of
+from exchange.store.registry import SlotState
 
 AT_ONCE = 256  # submissions in one transaction
 COUNTED = 1_000
 BYTES_AT_ONCE = 1024 * 1024  # of their documents; one submission may have more
 
-_STATE, _OWED, _S = tables.SEARCH_STATE.c, tables.SEARCH_OWED.c, tables.SUBMISSION.c
+_OWED, _S = tables.SEARCH_OWED.c, tables.SUBMISSION.c
 
 
 class Piece(NamedTuple):
@@ -53,21 +55,26 @@ Words = Mapping[Source, Sequence[str]]
 
 def upto(tx: Transaction) -> int | None:
     """The last `seq` in the index; None where there is none yet, or it was made by another folding."""
-    found: int | None = tx.execute(select(_STATE.upto).where(_STATE.folding == FOLDING)).scalar()
-    return found
+    found = fetch(tx, "SELECT upto FROM search_state WHERE folding = ?", (FOLDING,))
+    return found[0][0] if found else None
 
 
 def behind(tx: Transaction) -> int:
     """How many submissions cannot be found by their text yet, or not by all of it. Exact to a thousand, and then at most so many."""
-    newest = tx.execute(select(_S.seq).order_by(_S.seq.desc()).limit(1)).scalar() or 0
-    end = upto(tx) or 0
-    after = tx.execute(select(_S.seq).where(_S.seq > end).limit(COUNTED)).all() if newest > end else []
+    newest, end = fetch(tx, _ENDS, (FOLDING,))[0]
+    after = fetch(tx, "SELECT seq FROM submission WHERE seq > ? LIMIT ?", (end, COUNTED)) if newest > end else []
     return len(_due(tx)) + (len(after) if len(after) < COUNTED else newest - end)
 
 
 def _due(tx: Transaction) -> list[int]:
-    query = select(_OWED.seq).where(_OWED.due.is_(True)).order_by(_OWED.seq).limit(AT_ONCE)
-    return [row[0] for row in tx.execute(query)]
+    return [row[0] for row in tx.execute(_DUE)]
+
+
+_DUE = select(_OWED.seq).where(_OWED.due.is_(True)).order_by(_OWED.seq).limit(AT_ONCE)
+_ENDS = (
+    "SELECT coalesce((SELECT seq FROM submission ORDER BY seq DESC LIMIT 1), 0),"
+    " coalesce((SELECT upto FROM search_state WHERE folding = ?), 0)"
+)
 
 
 def index_some(db: Database) -> bool:
@@ -176,16 +183,29 @@ def sources(tx: Transaction, seqs: Collection[int]) -> list[Source]:
         filters[seq] = Filters(participant, form, status, start, end, bytes(series or ident))
         held = pieces.setdefault(seq, [])
         if document is not None:
-            held.append(Piece(document, slot == "body" or slot.startswith("body."), size))
+            held.append(Piece(document, _is_body(slot), size))
         elif slot is not None:
             missing.add(seq)
     return [Source(seq, of, tuple(pieces[seq]), seq not in missing) for seq, of in sorted(filters.items())]
 
 
-def texts(tx: Transaction, of: Sequence[Source]) -> Iterator[tuple[Source, Iterable[str]]]:
+def searched(documents: Iterable[SlotState]) -> tuple[Piece, ...]:
+    """The pieces of a submission as the registry shows it: the same that `sources` tells."""
+    return tuple(
+        Piece(each.document, _is_body(each.slot), each.size or 0)
+        for each in documents
+        if each.audience == PUBLIC and each.document is not None
+    )
+
+
+def _is_body(slot: str) -> bool:
+    return slot == "body" or slot.startswith("body.")
+
+
+def texts(tx: Transaction, of: Sequence[Sequence[Piece]]) -> Iterator[Iterable[str]]:
     """What is searched of each, in the order of its statement."""
-    bodies = {piece.document for each in of for piece in each.pieces if piece.is_body and piece.size <= SMALL_DOCUMENT}
-    others = {piece.document for each in of for piece in each.pieces if not piece.is_body}
+    bodies = {piece.document for each in of for piece in each if piece.is_body and piece.size <= SMALL_DOCUMENT}
+    others = {piece.document for each in of for piece in each if not piece.is_body}
     contents = dict(among(tx, tables.DOCUMENT, "id", bodies, ("content",)))
     names = dict(among(tx, tables.DOCUMENT, "id", others, ("name",)))
 
@@ -195,11 +215,11 @@ def texts(tx: Transaction, of: Sequence[Source]) -> Iterator[tuple[Source, Itera
         return [names[piece.document]]
 
     for each in of:
-        yield each, chain.from_iterable(map(of_piece, each.pieces))
+        yield chain.from_iterable(map(of_piece, each))
 
 
 def words_of(tx: Transaction, of: Sequence[Source]) -> Iterator[tuple[Source, list[str]]]:
     """The words of each in their order; nothing where there is no word."""
-    for each, said in texts(tx, of):
+    for each, said in zip(of, texts(tx, [each.pieces for each in of]), strict=True):
         words = sequence(said)
         yield each, words if words.count(GAP) < len(words) else []

@@ -11,8 +11,10 @@ other is asked for, longer each time: what is common is found in the first, and 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from psycopg.sql import Literal
+
 from exchange.core.search import GAP, Query, Term
-from exchange.store.bulk import change, run
+from exchange.store.bulk import change, fetch, run
 from exchange.store.database import Transaction
 
 MOST = 2_048  # found at a time
@@ -56,19 +58,14 @@ def take_out(tx: Transaction, rows: Mapping[int, tuple[Sequence[str], Sequence[s
 
 
 def find(tx: Transaction, query: Query, marks: Marks, before: int, size: int) -> Iterator[list[int]]:
-    """The `seq` below `before` of what has all terms and marks, newest first: `size` of them, then more at a time.
-
-    Who takes no more says so (`found_enough`) before the transaction asks for anything else.
-    """
+    """The `seq` below `before` of what has all terms and marks, newest first: `size` of them, then more at a time."""
     if not query or not all(marks):
         return
-    if not _is_sqlite(tx):
-        # Every text of the registry is here, and reading them all is never the way; statistics may not know it yet.
-        tx.exec_driver_sql("SET LOCAL enable_seqscan = off")
     enough = size // COMMON
     seen: list[int] = []
-    for ask, values in _questions(tx, query, marks, before, lambda: len(seen) >= enough):
-        while found := [row[0] for row in tx.exec_driver_sql(ask, (*values, before, size))]:
+    ask = _ask_fts5 if _is_sqlite(tx) else _ask_gin
+    for wanted in _questions(tx, query, marks, before, lambda: len(seen) >= enough):
+        while found := ask(tx, wanted, before, size):
             seen.extend(found)
             yield found
             if len(found) < size:
@@ -76,31 +73,43 @@ def find(tx: Transaction, query: Query, marks: Marks, before: int, size: int) ->
             before, size = found[-1], min(2 * size, MOST)
 
 
-def found_enough(tx: Transaction) -> None:
-    """PostgreSQL may read small tables as they stand again: other plans are slow without that."""
-    if not _is_sqlite(tx):
-        tx.exec_driver_sql("SET LOCAL enable_seqscan = on")
+def _ask_fts5(tx: Transaction, wanted: str, before: int, size: int) -> list[int]:
+    query = "SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
+    return [row[0] for row in fetch(tx, query, (wanted, before, size))]
+
+
+def _ask_gin(tx: Transaction, wanted: str, before: int, size: int) -> list[int]:
+    """Every text of the registry is here, and reading them all is never the way, though statistics may not know it yet. That
+    is said for this question alone, and on one way to the server: other plans are slow without it.
+
+    In two steps: an order inside would tempt the planner to go through all texts in that order.
+    """
+    cursor: Any = tx.connection.cursor()
+    asked = Literal(wanted).as_string(cursor)
+    found = f"WITH found AS MATERIALIZED (SELECT seq FROM search WHERE words @@ {asked}::tsquery)"  # noqa: S608 - quoted
+    page = f"SELECT seq FROM found WHERE seq < {int(before)} ORDER BY seq DESC LIMIT {int(size)}"  # noqa: S608 - numbers
+    try:
+        cursor.execute(f"SET LOCAL enable_seqscan = off; {found} {page}; SET LOCAL enable_seqscan = on", prepare=False)
+        cursor.nextset()
+        return [row[0] for row in cursor.fetchall()]
+    finally:
+        cursor.close()
 
 
 def _questions(
     tx: Transaction, query: Query, marks: Marks, before: int, is_common: Callable[[], bool]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """One after the other, newest first; each still to be told below which `seq`, and how many."""
+) -> Iterator[str]:
+    """One after the other, newest first, in the engine's words."""
     if _is_sqlite(tx):
         groups = [" OR ".join(f'"{mark}"' for mark in each) for each in marks]
         match = " AND ".join([*map(_in_fts5, query), *(f"({group})" for group in groups)])
-        yield "SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?", (match,)
+        yield match
         return
     groups = [" | ".join(f"'{mark}'" for mark in each) for each in marks]
     wanted = " & ".join([*map(_in_tsquery, query), *(f"({group})" for group in groups)])
     for stretches in _backwards(before, is_common):
         here = " | ".join(f"'{stretch}'" for stretch in stretches)
-        # In two steps: an order inside would tempt the planner to go through all texts in that order.
-        yield (
-            "WITH found AS MATERIALIZED (SELECT seq FROM search WHERE words @@ %s::tsquery)"
-            " SELECT seq FROM found WHERE seq < %s ORDER BY seq DESC LIMIT %s",
-            (f"({here}) & {wanted}",),
-        )
+        yield f"({here}) & {wanted}"
 
 
 def _in_fts5(term: Term) -> str:

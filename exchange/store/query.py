@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CompoundSelect, Select, literal, select, text
 from exchange.core.span import first_day, last_day
 from exchange.errors import NotFound
 from exchange.store import tables
-from exchange.store.bulk import ask
+from exchange.store.bulk import ask, one_of
 from exchange.store.database import Transaction
 from exchange.store.registry import SlotState, SubmissionState, digest_of, is_submission
 
@@ -120,7 +120,13 @@ def _page(query: Select[Any], before: int | None, limit: int) -> Select[Any]:
     return query.order_by(_S.seq.desc()).limit(limit)
 
 
-_ROWS = (
+_COLUMNS = (
+    *(_S.seq, _S.id, _S.participant, tables.LOG.c.origin, _S.index, _S.form, _S.version, _S.obligations, _S.series),
+    *(_S.issued, _S.period_start, _S.period_end, _S.return_kind, _S.message, _S.status, _S.current, _S.in_force),
+    *(_S.fits, _S.disputed),
+)
+_LOGGED = tables.SUBMISSION.join(tables.LOG, tables.LOG.c.id == _S.log_id)
+_ROWS = (  # the same
     'SELECT s.seq, s.id, s.participant, l.origin, s."index", s.form, s.version, s.obligations, s.series, s.issued, s.period_start,'
     " s.period_end, s.return_kind, s.message, s.status, s.current, s.in_force, s.fits, s.disputed"
     " FROM submission s JOIN log l ON l.id = s.log_id WHERE s.seq"
@@ -133,13 +139,24 @@ _SLOTS = (
 
 def load(tx: Transaction, seqs: Collection[int]) -> list[SubmissionState]:
     """The submissions with these `seq`, newest first, and all their documents: two questions, however many there are."""
+    return _whole(tx, sorted(ask(tx, _ROWS, seqs), reverse=True))
+
+
+def load_those(tx: Transaction, seqs: Sequence[int], wanted: Filter, limit: int) -> list[SubmissionState]:
+    """Those of them that the filter asks for, as many as that."""
+    query = narrow(select(*_COLUMNS).select_from(_LOGGED).where(one_of(tx, _S.seq, seqs)), wanted)
+    return _whole(tx, tx.execute(query.order_by(_S.seq.desc()).limit(limit)).all())
+
+
+def _whole(tx: Transaction, rows: Sequence[Sequence[Any]]) -> list[SubmissionState]:
     slots: dict[int, list[SlotState]] = defaultdict(list)
+    seqs = [row[0] for row in rows]
     for seq, slot, media_type, language, audience, commitment, document, name, size in ask(
         tx, _SLOTS, seqs, "ORDER BY s.seq, t.ordinal"
     ):
-        held = document is not None
-        slots[seq].append(SlotState(slot, media_type, language, audience, bytes(commitment).hex(), held, name, size))
-    rows = sorted(ask(tx, _ROWS, seqs), reverse=True)
+        slots[seq].append(
+            SlotState(slot, media_type, language, audience, bytes(commitment).hex(), document, name, size)
+        )
     return [_state(row, slots[row[0]]) for row in rows]
 
 

@@ -16,18 +16,21 @@ from exchange.store.log import LogState
 from exchange.store.shortkey import shortkey
 
 
-@dataclass(frozen=True, slots=True)
-class SlotState:
-    """A document as the statement names it, and what is known of it here (`name` and `size` are null while not held)."""
+class SlotState(NamedTuple):
+    """A document as the statement names it, and what is known of it here: `document` is its number, null with `name` and `size` while not held."""
 
     slot: str
     media_type: str
     language: str | None
     audience: str
     commitment: str
-    held: bool
+    document: int | None
     name: str | None
     size: int | None
+
+    @property
+    def held(self) -> bool:
+        return self.document is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,15 @@ shown, whatever the index says. `behind` (fulltext.py) tells what the index does
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from sqlalchemy import select
-
 from exchange.core.search import Query, context
-from exchange.store import tables
-from exchange.store.bulk import one_of
 from exchange.store.database import Transaction
-from exchange.store.fulltext import sources, texts, upto
-from exchange.store.inverted import find, found_enough
+from exchange.store.fulltext import searched, texts, upto
+from exchange.store.inverted import find
 from exchange.store.marks import marks_for
-from exchange.store.query import Filter, load, narrow
+from exchange.store.query import Filter, load_those
 from exchange.store.registry import SubmissionState
 
 CONTEXT_BYTES = 2 * 1024 * 1024  # of the bodies of one page that are read again for their contexts
-
-_S = tables.SUBMISSION.c
 
 
 def search(
@@ -29,13 +23,11 @@ def search(
 ) -> list[SubmissionState]:
     """Newest arrival first, behind the cursor `before`, as `query.submissions`."""
     end = (upto(tx) or 0) + 1
-    found: list[int] = []
+    found: list[SubmissionState] = []
     pages = find(tx, query, marks_for(wanted), end if before is None else min(before, end), limit)
     while len(found) < limit and (named := _some(pages, limit - len(found))):
-        standing = narrow(select(_S.seq).where(one_of(tx, _S.seq, named)), wanted)
-        found += [row[0] for row in tx.execute(standing.order_by(_S.seq.desc()).limit(limit - len(found)))]
-    found_enough(tx)
-    return load(tx, found)
+        found += load_those(tx, named, wanted, limit - len(found))
+    return found
 
 
 def _some(pages: Iterator[list[int]], number: int) -> list[int]:
@@ -48,8 +40,8 @@ def _some(pages: Iterator[list[int]], number: int) -> list[int]:
 
 def contexts(tx: Transaction, states: Sequence[SubmissionState], query: Query) -> list[str | None]:
     """For each, where in its texts something of the question stands; None where that would take too long to read."""
-    of = {each.seq: each for each in sources(tx, [state.seq for state in states])}
-    sizes = accumulate(sum(piece.size for piece in of[state.seq].pieces if piece.is_body) for state in states)
-    read = [of[state.seq] for state, size in zip(states, sizes, strict=True) if size <= CONTEXT_BYTES]
-    found = {each.seq: context(said, query) for each, said in texts(tx, read)}
-    return [found.get(state.seq) for state in states]
+    pieces = [searched(state.documents) for state in states]
+    sizes = accumulate(sum(piece.size for piece in each if piece.is_body) for each in pieces)
+    few = [each for each, size in zip(pieces, sizes, strict=True) if size <= CONTEXT_BYTES]
+    found = [context(said, query) for said in texts(tx, few)]
+    return [*found, *[None] * (len(states) - len(found))]
