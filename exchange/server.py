@@ -1,4 +1,4 @@
-"""The web server: one socket, bound before anything is promised, and an end that returns to its caller."""
+"""The web server: one socket, bound before anything is promised, and an end that returns to its caller. What it reads: wire.py."""
 
 import signal
 import socket
@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from exchange.config import Settings
 from exchange.errors import Misuse
+from exchange.wire import Protocol
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -29,6 +30,10 @@ class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, log_level: str, on_ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
+            # Said, for uvicorn would take whatever happens to be installed.
+            http=Protocol,
+            loop="uvloop",
+            ws="none",
             log_level=log_level,
             access_log=log_level == "debug",
             server_header=False,
