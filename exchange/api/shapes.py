@@ -226,6 +226,25 @@ class Forms(BaseModel):
     next: Next
 
 
+class Share(BaseModel):
+    participant: str
+    forms: list[str] = Field(description="forms of which a return of this participant is current")
+
+
+class ObligationAnswer(BaseModel):
+    id: str
+    decision: str
+    clause: str
+    title: dict[str, str] = Field(description="by language; empty for what only a form of this node names")
+    forms: list[str] = Field(description="the forms that serve it")
+    shared: list[Share] = Field(description="what each participant chose to share; nobody is ranked")
+
+
+class Obligations(BaseModel):
+    items: list[ObligationAnswer]
+    next: Next
+
+
 class FindingAnswer(BaseModel):
     participant: str
     origin: str

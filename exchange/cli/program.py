@@ -20,6 +20,7 @@ from exchange.cli import (
     listing,
     new,
     node,
+    obligations,
     pack,
     participant,
     pull,
@@ -65,6 +66,7 @@ app.command("submit")(submit.submit)
 app.command("pull")(pull.pull)
 app.command("contacts")(contacts.contacts)
 app.command("list")(listing.list_submissions)
+app.command("obligations")(obligations.obligations)
 app.command("show")(show.show)
 app.command("pack")(pack.pack)
 app.command("verify")(verify.verify)

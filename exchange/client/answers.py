@@ -195,6 +195,24 @@ class FormState(TypedDict):
     audience: str
 
 
+class Share(TypedDict):
+    """The forms of which a return of this participant is current."""
+
+    participant: str
+    forms: list[str]
+
+
+class ObligationState(TypedDict):
+    """A clause of a decision, the forms that serve it, and what each participant chose to share."""
+
+    id: str
+    decision: str
+    clause: str
+    title: dict[str, str]
+    forms: list[str]
+    shared: list[Share]
+
+
 class Finding(TypedDict):
     """An entry in somebody's log that tells of the same misused key, with evidence that convicts it."""
 

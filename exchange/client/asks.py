@@ -35,6 +35,7 @@ from exchange.errors import Malformed
 
 T = TypeVar("T")
 
+OBLIGATIONS = "/v1/obligations"
 MAX_FORM = 1024 * 1024  # bytes
 MAX_PAGE = 100  # items of a list in one answer
 SUBMISSIONS = "/v1/submissions"

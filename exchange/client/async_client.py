@@ -34,6 +34,12 @@ class AsyncClient(Awaiting):
     async def forms(self) -> list[answers.FormState]:
         return await self.ask(asks.all_of("/v1/forms", answers.FormState))
 
+    async def obligations(
+        self, *, obligation: str | None = None, participant: str | None = None
+    ) -> list[answers.ObligationState]:
+        question = {"obligation": obligation, "participant": participant}
+        return await self.ask(asks.all_of(asks.path_of(asks.OBLIGATIONS, question), answers.ObligationState))
+
     async def form(self, code: str, version: int | None = None) -> bytes:
         return await self.ask(asks.form(code, version))
 

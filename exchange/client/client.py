@@ -38,6 +38,13 @@ class Client(Blocking):
         """Every form that it takes, in every version."""
         return self.ask(asks.all_of("/v1/forms", answers.FormState))
 
+    def obligations(
+        self, *, obligation: str | None = None, participant: str | None = None
+    ) -> list[answers.ObligationState]:
+        """The clauses of the decisions, the forms that serve each, and what each participant chose to share."""
+        question = {"obligation": obligation, "participant": participant}
+        return self.ask(asks.all_of(asks.path_of(asks.OBLIGATIONS, question), answers.ObligationState))
+
     def form(self, code: str, version: int | None = None) -> bytes:
         """The form file itself, the newest unless a version is named."""
         return self.ask(asks.form(code, version))

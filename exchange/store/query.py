@@ -86,6 +86,13 @@ def submissions(
     return load(tx, [row[0] for row in tx.execute(_newest(cases, limit))]) if cases else []
 
 
+def shared(tx: Transaction, *, participant: str | None, statuses: tuple[str, ...] | None) -> list[tuple[str, str]]:
+    """Who has a current return of which form: (participant, form), each once, in order. How many there are is not asked."""
+    wanted = Filter(participant=participant, statuses=statuses, current=True)
+    query = narrow(select(_S.participant, _S.form), wanted).distinct().order_by(_S.participant, _S.form)
+    return [(row[0], row[1]) for row in tx.execute(query).all()]
+
+
 def _newest(cases: Sequence[Select[Any]], limit: int) -> Select[Any]:
     """Where no index has all that is asked for in its order, each of several gives its newest, and the newest of those count."""
     if len(cases) == 1:

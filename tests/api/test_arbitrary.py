@@ -42,6 +42,7 @@ ROUTES = [
     "/v1/documents",
     "/v1/contacts",
     "/v1/forms",
+    "/v1/obligations",
     "/v1/forms/POC-02",
     "/v1/alerts",
     "/v1/entries/refused",

@@ -231,6 +231,7 @@ def test_a_live_node_marks_nothing_and_lists_actual_returns_only(live: WorldNode
 
 
 EVERYWHERE = [
+    "/v1/obligations",
     "/v1/node",
     "/v1/heads",
     "/v1/forms",

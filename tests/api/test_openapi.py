@@ -63,6 +63,7 @@ def test_every_route_of_the_contract_is_promised(promised: Promised) -> None:
         ("get", "/v1/participants/{participant}/policy"),
         ("get", "/v1/forms"),
         ("get", "/v1/forms/{code}"),
+        ("get", "/v1/obligations"),
         ("get", "/v1/submissions"),
         ("post", "/v1/submissions"),
         ("get", "/v1/submissions/{ident}"),

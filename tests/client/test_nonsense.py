@@ -37,6 +37,7 @@ QUESTIONS: dict[str, Callable[[Client], Any]] = {
     "peers": lambda client: client.peers(),
     "participants": lambda client: client.participants(),
     "forms": lambda client: client.forms(),
+    "obligations": lambda client: client.obligations(),
     "contacts": lambda client: client.contacts("XR"),
     "submission": lambda client: client.submission("0" * 64),
     "submissions": lambda client: list(client.submissions()),
@@ -45,7 +46,7 @@ QUESTIONS: dict[str, Callable[[Client], Any]] = {
     "alerts": lambda client: list(client.alerts()),
     "pull": lambda client: client.pull("x"),
 }
-LISTS = ("heads", "peers", "forms", "contacts", "submissions", "search", "entries", "alerts", "pull")
+LISTS = ("heads", "peers", "forms", "obligations", "contacts", "submissions", "search", "entries", "alerts", "pull")
 RAW: dict[str, Callable[[Client], Any]] = {
     "form": lambda client: client.form("POC-02"),
     "envelope": lambda client: client.envelope("0" * 64),
