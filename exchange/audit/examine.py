@@ -7,9 +7,11 @@ all runs are done (tree.py, series.py).
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from exchange.audit.documents import OVERSIZED, Offered, Row, prove, why_not_named
+from exchange.audit.findings import convicted_by
 from exchange.audit.judgement import ADMITTED, DISPUTED, REFUSED, WAITING, Judge, Judged, Law
 from exchange.audit.registry import FITS, MISFIT, NOT_HELD, NOT_KNOWN, Columns, columns_of, row_of, same_fitting
 from exchange.audit.series import (
@@ -29,12 +31,12 @@ from exchange.audit.shape import MAX_SHAPES, Reading, Shape
 from exchange.audit.tree import hash_tile, why_unsigned
 from exchange.audit.work import ABSENT, FINDINGS, MAX_FINDINGS, OPENED, UNDELIVERED, Outcome, Rows, Task, View
 from exchange.core.catalogue import Catalogue
-from exchange.core.evidence import EVIDENCE_SLOT, FINDING, parse_evidence, verify_evidence
+from exchange.core.evidence import EVIDENCE_SLOT, FINDING
 from exchange.core.form import judge
 from exchange.core.merkle import HASH_SIZE, leaf_hash
 from exchange.core.note import Vkey
 from exchange.core.tiles import TILE_WIDTH
-from exchange.errors import BadProof, Malformed
+from exchange.errors import Malformed
 
 REPEATED = "duplicate-submission"
 CONVICTS, CONVICTS_NOBODY, NOT_DELIVERED = FINDINGS
@@ -244,21 +246,19 @@ class _Run:
                 if len(self._outcome.undelivered) < MAX_FINDINGS:
                     self._outcome.undelivered.append((index, slot.slot, commitment.hex()))
             if slot.slot == EVIDENCE_SLOT and reading.shape.form.code == FINDING:
-                self._finding(content)
+                self._finding(index, content)
             if slot.slot == "body":
                 fits, body = (None if there and content is None else self._fitting(columns, content)), content
         return delivered, fits, body
 
-    def _finding(self, evidence: bytes | None) -> None:
+    def _finding(self, index: int, evidence: bytes | None) -> None:
         """What a State tells of another's misbehaviour counts by its evidence alone, which is verified here again."""
-        told = NOT_DELIVERED
-        if evidence is not None:
-            try:
-                verify_evidence(parse_evidence(evidence))
-                told = CONVICTS
-            except (Malformed, BadProof):
-                told = CONVICTS_NOBODY
+        found = None if evidence is None else convicted_by(evidence)
+        told = NOT_DELIVERED if evidence is None else CONVICTS_NOBODY if found is None else CONVICTS
+        # What lies apart is larger than any evidence, and is read as nothing.
+        digest = None if evidence is None else sha256(b"" if evidence is OVERSIZED else evidence).digest()
         self._outcome.sums[told] += 1
+        self._outcome.told.append((index, digest, None if found is None else found.accused))
 
     def _is_listed(self, row: Row, expected: Row) -> bool:
         """Whether the row says of the document what the statement says; and told, whether it is held as it says."""

@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from exchange.audit.findings import Told
 from exchange.audit.report import CLASSES, MAX_LISTED, Fault, LogAccount
 from exchange.audit.series import BUCKETS, Owner
 from exchange.audit.sources import LogClaim
@@ -25,6 +26,7 @@ class Ledger:
         self.growths = [Growth() for _ in logs]
         self.counts: list[Counter[str]] = [Counter() for _ in logs]
         self.sums: list[Counter[str]] = [Counter() for _ in logs]
+        self.told: list[list[Told]] = [[] for _ in logs]
         self.faults: list[Fault] = []
         self.more_faults = 0
         self.undelivered: list[dict[str, object]] = []
@@ -57,6 +59,7 @@ class Ledger:
         for index, slot, commitment in outcome.undelivered[: MAX_LISTED - len(self.undelivered)]:
             place = {"log": self.logs[log].origin, "index": index, "slot": slot, "commitment": commitment}
             self.undelivered.append(place)
+        self.told[log] += outcome.told
         for tile, entries in outcome.tiles:
             for mark in self.growths[log].extend(tile, entries):
                 self._contradicted(log, mark.size)

@@ -4,11 +4,12 @@ A line becomes a fact among the facts of the entries (series.py), under the same
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exchange.audit.ledger import Ledger
 from exchange.audit.outside import PAGE, Reader, body_digest, line_digest
+from exchange.audit.quorums import Claims
 from exchange.audit.run import Progress
 from exchange.audit.series import bucket_of, pack_line
 from exchange.core.form import NOT_STATED
@@ -22,8 +23,9 @@ Contacts = dict[tuple[int, int], tuple[bytes, bytes]]
 """(id, body) of each contact that is answered, by the number of its log and its index."""
 
 
-def list_registry(reader: Reader, ledger: Ledger, progress: Progress) -> int:
-    """Every line of the registry, as a fact among the facts of the entries. Returns how many there are."""
+def list_registry(reader: Reader, ledger: Ledger, claims: Sequence[Claims], progress: Progress) -> int:
+    """Every line of the registry, as a fact among the facts of the entries; what it says of witnesses goes to the claims of its log.
+    Returns how many there are."""
     numbers = {log.origin: number for number, log in enumerate(ledger.logs)}
     most, count = 2 * sum(log.size for log in ledger.logs) + MORE, 0
     for status in STATUSES:
@@ -33,10 +35,13 @@ def list_registry(reader: Reader, ledger: Ledger, progress: Progress) -> int:
                 raise Malformed(f"{reader.url} lists submissions without an end")
             try:
                 fact = _line(item, numbers, status)
+                wrong = claims[numbers[item["origin"]]].take(item)
             except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
                 ledger.fault("registry", f"a line does not read ({type(error).__name__} {error}): {str(item)[:80]}")
                 continue
             ledger.keep(bucket_of(fact), fact)
+            if wrong is not None:
+                ledger.fault("cosignature", wrong, log=numbers[item["origin"]], index=item["index"])
             progress("registry", count, most)
     return count
 

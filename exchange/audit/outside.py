@@ -28,6 +28,8 @@ from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import MAX_NOTE
 from exchange.core.tiles import MAX_ENTRY, TILE_WIDTH, TilePath, format_tile_path, parse_bundle, width_at
 from exchange.errors import ExchangeError, Malformed, NotFound, Unreachable
+from exchange.trust.bundle import MAX_BUNDLE
+from exchange.trust.rolefile import LIMITS, ROOT
 
 MAX_LINE = 2 * SMALL_DOCUMENT  # bytes of one line of documents
 MAX_LINES = 64 * 1024 * 1024  # bytes of one answer of documents
@@ -49,6 +51,17 @@ class Reader(Blocking):
 
     def checkpoint(self, prefix: str) -> bytes:
         return self.ask(Ask(f"{prefix}/checkpoint", bytes_of(MAX_NOTE)))
+
+    def receipt(self, ident: str) -> bytes:
+        return self.ask(asks.receipt(ident))
+
+    def envelope(self, ident: str) -> bytes:
+        return self.ask(asks.envelope(ident))
+
+    def trust_list(self) -> tuple[bytes, bytes]:
+        """The first root that it serves, and all of the founders' list."""
+        root = self.ask(Ask("/trust/1.root.json", bytes_of(LIMITS[ROOT])))
+        return root, self.ask(Ask("/trust/bundle", bytes_of(MAX_BUNDLE), seconds=LONG_SECONDS))
 
     def tile(self, prefix: str, path: TilePath) -> bytes:
         limit = path.width * (HASH_SIZE if path.level is not None else MAX_ENTRY + 2)

@@ -24,8 +24,9 @@ class Kept:
     wrong: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_records(claims: Iterable[RecordClaim], federation: str) -> Kept:
-    """Of every participant the last version counts, and every version must hold.
+def read_records(claims: Iterable[RecordClaim], federation: str, *, founded: bool = False) -> Kept:
+    """Of every participant the last version counts, and every version must hold. `founded`: status and operator are what the founders
+    say, whose own history only grows; an operator's list that was followed before may have said otherwise.
 
     1. It is the text whose hash was kept, and the record of that participant. 2. It may follow the version before it.
     3. Taken together, the last ones keep the rules that records owe one another.
@@ -38,6 +39,8 @@ def read_records(claims: Iterable[RecordClaim], federation: str) -> Kept:
             kept.wrong.append((claim.participant, f"version {number} does not read: {error}"))
             continue
         before = kept.records.get(record.participant)
+        if before is not None and founded:
+            before = replace(before, status=record.status)
         if before is not None and why is None and (change := why_not_after(before, record)) is not None:  # 2
             why = f"it may not follow the one before it: {change}"
         if why is not None:

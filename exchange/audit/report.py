@@ -30,7 +30,8 @@ proven (or it names none), *undelivered* where one is not, *disputed* by its Sta
 the log should have it and it is not there to be read, which is a fault. `log` and `index` are null where a fault is
 not about one; `index` is the size of a checkpoint where it is about that. What a fault is about (`what`): `entry`
 `tile` `checkpoint` `head` of a tree; `cosignature` of another State under a checkpoint, `witness`: this node's own; `id`
-`verdict` of an entry; `registry` `series` `fits` of its line in the registry; `slot` `document` `held` of its documents; `ahead` (listed
+`verdict` of an entry; `finding` told in it (PLT-03), `alert`: one that is said to convict;
+`registry` `series` `fits` of its line in the registry; `slot` `document` `held` of its documents; `ahead` (listed
 before it can be checked); `contact`; `record` `log` `setting`; `stray` (a row that belongs to nothing).
 """
 

@@ -3,7 +3,7 @@
 1. Settings and records, and from them the law of each log.
 2. Every entry, in runs that are worked off side by side: hash, verdict, registry, documents.
 3. The tree above the runs: upper tiles, checkpoints, what lies outside them.
-4. Cosignatures: every line, every quorum, and what this node signed itself.
+4. Cosignatures: every line, every quorum, and what this node signed itself. Findings that logs tell, and what is kept of them.
 5. Series: repetitions, what is current and in force, who answers look-ups.
 6. Rows that belong to nothing.
 """
@@ -17,6 +17,7 @@ from hashlib import sha256
 from exchange import __version__
 from exchange.audit.crew import Alone, Crew, Processes
 from exchange.audit.desk import Brief, Desk, Examine, Learn, Settle, Snapshot, Unnamed
+from exchange.audit.findings import Keys, check_findings
 from exchange.audit.judgement import FOR_EVER
 from exchange.audit.laws import LogLaw, Subject, check_logs, law_of
 from exchange.audit.ledger import Ledger
@@ -31,15 +32,24 @@ from exchange.core.catalogue import Catalogue
 from exchange.core.tiles import TILE_WIDTH
 from exchange.errors import Unavailable
 from exchange.store.extract import Extract
+from exchange.trust.anchor import FoundersRoot, Listed
 from exchange.trust.participants import Participants
 from exchange.trust.record import ParticipantRecord
-from exchange.trust.roster import roster_of_records
+from exchange.trust.rolefile import TIMESTAMP
+from exchange.trust.roster import Rosters, roster_of_records
 
 RUN = 8 * TILE_WIDTH  # entries
 FEW = 2 * RUN  # entries for which no process is worth its start
 SNAPSHOT_SECONDS = 60.0  # for which a node may go on committing while the processes take their snapshots
 
 Progress = Callable[[str, int, int], None]
+
+
+def rosters_of(anchor: "Anchor | None", listed: Listed | None, records: Mapping[str, ParticipantRecord]) -> Rosters:
+    """Who witnesses: by the anchor; else by the founders' list that the node itself has; else by its records."""
+    if anchor is not None:
+        return anchor.participants.rosters
+    return roster_of_records(records) if listed is None else listed.participants.rosters
 
 
 @dataclass(frozen=True)
@@ -64,11 +74,13 @@ def audit_directory(
     catalogue: Catalogue,
     *,
     anchor: Anchor | None,
+    root: bytes | None = None,
     workers: int,
     now: datetime,
     progress: Progress = silent,
 ) -> Report:
-    """Raises Misuse where there is no database of a node, Unavailable where it does not answer."""
+    """`root`: the founders', an anchor in the place of records. Raises Misuse where there is no database of a node, Unavailable where it
+    does not answer, UnknownKey where the list that is kept was not signed under that root."""
     began = time.monotonic()
     source = place.open()
     try:
@@ -79,12 +91,25 @@ def audit_directory(
         crew: Crew = Alone(Desk(source)) if workers < 2 or total <= FEW else Processes(place, workers)
         try:
             _take_snapshot(place, source, crew)
-            audit = _Audit(source, subject, catalogue, anchor, crew, progress)
+            listed = _listed(source, root, now)
+            if listed is not None and root is not None:
+                anchor = Anchor(listed.participants, root)
+            audit = _Audit(source, subject, catalogue, anchor, listed, crew, progress)
             return audit.report(place.name, now, began)
         finally:
             crew.close()
     finally:
         source.close()
+
+
+def _listed(source: DirectorySource, root: bytes | None, now: datetime) -> Listed | None:
+    """The founders' list that is kept here, under the root given, or else under the first that is kept, which vouches for nothing."""
+    files = [
+        ("timestamp.json" if role == TIMESTAMP else f"{version}.{role}.json", bytes(raw))
+        for role, version, raw in source.stray("trust files")
+    ]
+    first = next((raw for name, raw in files if name == "1.root.json"), None) if root is None else root
+    return None if first is None else FoundersRoot(first, tuple(files), now).read()
 
 
 def _take_snapshot(place: DirectoryPlace, source: DirectorySource, crew: Crew) -> None:
@@ -112,10 +137,11 @@ class _Audit:
         subject: Subject,
         catalogue: Catalogue,
         anchor: Anchor | None,
+        listed: Listed | None,
         crew: Crew,
         progress: Progress,
     ) -> None:
-        self._source, self._subject, self._anchor = source, subject, anchor
+        self._source, self._subject, self._anchor, self._listed = source, subject, anchor, listed
         self._crew, self._progress, self._catalogue = crew, progress, catalogue
         self._logs = source.logs()
         self._ledger = Ledger(self._logs)
@@ -133,6 +159,7 @@ class _Audit:
             for number, law in enumerate(laws):  # 3
                 self._above(number, law)
             self._witnesses(laws)  # 4
+            self._findings()
             self._series()  # 5
             self._strays()  # 6
             logs = tuple(ledger.accounts())
@@ -163,7 +190,7 @@ class _Audit:
         for name, value in should.items():
             if found.get(name) != value:
                 ledger.fault("setting", f"the database is of {name} {found.get(name)!r}, the settings say {value!r}")
-        kept = read_records(self._source.records(), subject.federation)
+        kept = read_records(self._source.records(), subject.federation, founded=self._listed is not None)
         wrong = list(kept.wrong)
         if self._anchor is not None:
             wrong += compare_with_anchor(kept.records, subject.federation, self._anchor.participants)
@@ -224,7 +251,7 @@ class _Audit:
     def _witnesses(self, laws: Sequence[LogLaw | None]) -> None:
         ledger, source, federation = self._ledger, self._source, self._subject.federation
         records = self._kept
-        rosters = roster_of_records(records) if self._anchor is None else self._anchor.participants.rosters
+        rosters = rosters_of(self._anchor, self._listed, records)
         for number, log in enumerate(self._logs):
             counted, owner = Counted(), records.get(log.participant)
             wrong = list(
@@ -240,6 +267,13 @@ class _Audit:
         mine = records.get(self._subject.participant)
         for key, (size, why) in check_own_heads(list(source.stray("witness heads")), vkeys, federation, mine):
             ledger.fault("witness", why, log=numbers.get(key), index=size)
+
+    def _findings(self) -> None:
+        ledger, source = self._ledger, self._source
+        rows, alerts, halted = (source.stray(what) for what in ("findings", "convictions", "halted"))
+        keys = Keys.of(self._subject.federation, self._kept)
+        for what, number, index, why in check_findings(self._logs, ledger.told, rows, alerts, halted, keys):
+            ledger.fault(what, why, log=number, index=index)
 
     def _series(self) -> None:
         owners = self._ledger.owners([FOR_EVER for _ in self._logs])

@@ -4,14 +4,14 @@
     2. Every entry under the checkpoint that is served, with tiles and documents.
     3. The lines of its registry and its contacts, as it lists them.
     4. What its logs have grown by meanwhile, for a line may show it already.
-    5. The upper tiles, the series, and the numbers it says of itself.
+    5. The upper tiles, the series, the cosignatures, and the numbers it says of itself.
 
 A node that answers while it works cannot be held still. What came during the audit may show in an answer or not yet; what
 was there before must show.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,9 +24,10 @@ from exchange.audit.laws import LogLaw, Subject, check_logs, law_of
 from exchange.audit.ledger import Ledger
 from exchange.audit.listing import Contacts, list_contacts, list_registry
 from exchange.audit.outside import NodePlace, NodeSource
+from exchange.audit.quorums import Claims, Counting, check_claims, check_head
 from exchange.audit.records import compare_with_anchor, read_records
 from exchange.audit.report import Report
-from exchange.audit.run import FEW, Anchor, Progress, runs, settle_all, silent, work_off
+from exchange.audit.run import FEW, Anchor, Progress, rosters_of, runs, settle_all, silent, work_off
 from exchange.audit.series import Contact
 from exchange.audit.sources import LogClaim, RecordClaim
 from exchange.audit.work import ABSENT, OPENED, UNDELIVERED, Task
@@ -38,9 +39,10 @@ from exchange.core.merkle import EMPTY_ROOT
 from exchange.core.note import format_vkey
 from exchange.core.tiles import TILE_WIDTH
 from exchange.errors import ExchangeError, Malformed, NotFound, Unavailable, Unreachable
+from exchange.trust.anchor import FoundersRoot, Listed
 
 UNSEEN = (
-    "checkpoints signed before the one that is served",
+    "checkpoints signed before the one that is served, and cosignatures that no answer rests on",
     "earlier versions of records",
     "which full return is in force, but for those that answer contact look-ups",
     "documents that are not public, and whatever is kept and not served",
@@ -52,17 +54,30 @@ def audit_node(
     forms: list[bytes],
     *,
     anchor: Anchor | None,
+    root: bytes | None = None,
     workers: int,
     now: datetime,
     progress: Progress = silent,
 ) -> Report:
-    """Raises Unreachable where the node does not answer. `forms`: the form files at hand; others are fetched."""
+    """Raises Unreachable where the node does not answer. `forms`: the form files at hand; others are fetched. `root`: the founders', an
+    anchor in the place of records; raises UnknownKey where the list that the node serves was not signed under it."""
     began = time.monotonic()
     source = place.open()
     try:
-        return _Visit(place, source, forms, anchor, workers, progress).report(now, began)
+        listed = _listed(source, root, now)
+        if listed is not None and root is not None:
+            anchor = Anchor(listed.participants, root)
+        return _Visit(place, source, forms, anchor, listed, workers, progress).report(now, began)
     finally:
         source.close()
+
+
+def _listed(source: NodeSource, root: bytes | None, now: datetime) -> Listed | None:
+    """The founders' list that it serves, under the root given, or else under its own, which vouches for nothing."""
+    if root is None and source.reader.node().get("trust") is None:
+        return None
+    theirs, bundle = source.reader.trust_list()
+    return FoundersRoot(theirs if root is None else root, (), now).read(bundle)
 
 
 @dataclass(frozen=True)
@@ -86,13 +101,15 @@ class _Visit:
         source: NodeSource,
         forms: list[bytes],
         anchor: Anchor | None,
+        listed: Listed | None,
         workers: int,
         progress: Progress,
     ) -> None:
-        self._place, self._source, self._reader = place, source, source.reader
+        self._place, self._source, self._reader, self._listed = place, source, source.reader, listed
         self._anchor, self._workers, self._progress = anchor, workers, progress
         self._notes: list[str] = []
-        about = self._reader.node()
+        self._about = about = self._reader.node()
+        self._peers = {str(item.get("participant")): item for item in self._reader.items("/v1/peers")}
         self._subject = Subject(*(str(about.get(name)) for name in Subject._fields))
         self._claims = self._participants()
         kept = read_records(
@@ -126,13 +143,15 @@ class _Visit:
         try:
             sizes = [log.size for log in self._logs]
             laws = self._examine(crew, [0 for _ in self._logs])  # 2
-            lines = list_registry(self._reader, ledger, self._progress)  # 3
+            claims = [Claims() for _ in self._logs]
+            lines = list_registry(self._reader, ledger, claims, self._progress)  # 3
             contacts = list_contacts(self._reader, ledger)
             heads = self._grow()  # 4
             self._examine(crew, sizes)
             for number, law in enumerate(laws):  # 5
                 self._above(number, law, heads[number])
             self._settle(crew, sizes, contacts)
+            self._count(laws, heads, claims)
             logs = tuple(ledger.accounts())
         finally:
             crew.close()
@@ -276,6 +295,35 @@ class _Visit:
             self._notes.append(
                 f"{log.origin}: says that it holds {total:,} entries under a head of {head.item.get('size')!r}"
             )
+
+    def _count(self, laws: Sequence[LogLaw | None], heads: Sequence[_Head], claims: Sequence[Claims]) -> None:
+        """Cosignatures: of the heads served, and of what is said of entries."""
+        federation, ledger = self._subject.federation, self._ledger
+        rosters = rosters_of(self._anchor, self._listed, self._records)
+        for number, (log, law, head) in enumerate(zip(self._logs, laws, heads, strict=True)):
+            owner = self._records.get(log.participant)
+            if owner is None or law is None or head.note is None or head.signed is None:
+                continue
+            counting = Counting(federation, self._records, rosters, owner)
+            lines, quorum, why = check_head(counting, head.note, self._said_of(log, head.signed.size))
+            witnessed = head.signed.size if quorum else 0
+            if why is not None:
+                ledger.fault("cosignature", why, log=number, index=head.signed.size)
+            for found in check_claims(self._reader, counting, law.vkey, claims[number]):
+                if isinstance(found, int):
+                    witnessed = max(witnessed, found)
+                else:
+                    ledger.fault("cosignature", found[1], log=number, index=found[0])
+            if claims[number].beyond:
+                self._notes.append(
+                    f"{log.origin}: of {claims[number].beyond:,} entries the cosignatures were not looked at"
+                )
+            ledger.sums[number].update(cosignatures=lines, witnessed=witnessed)
+
+    def _said_of(self, log: LogClaim, size: int) -> Any:
+        """What the node said of that very head, before it was fetched."""
+        said = self._about if log.own else self._peers.get(log.participant, {})
+        return said.get("head") if said.get("size") == size else None
 
     def _settle(self, crew: Crew, sizes: list[int], contacts: Contacts) -> None:
         ledger, left = self._ledger, dict(contacts)

@@ -75,6 +75,37 @@ def _holds(text: bytes, federation: str, record: ParticipantRecord | None, line:
     return False
 
 
+def witnesses_of(
+    federation: str, records: Mapping[str, ParticipantRecord]
+) -> dict[tuple[str, bytes], tuple[str, Vkey]]:
+    """Whose each witness key is that a record ever held, by the name and key id under which it signs."""
+    found = {}
+    for code, record in records.items():
+        for key in record.keys:
+            if key.kind is Kind.WITNESS and isinstance(key.public_key, PublicKey):
+                vkey = Vkey(f"{federation}/witness/{code}", COSIGNATURE, key.public_key)
+                found[vkey.name, vkey.keyid] = code, vkey
+    return found
+
+
+def times_of(
+    note: bytes, witnesses: Mapping[tuple[str, bytes], tuple[str, Vkey]], owner: str
+) -> tuple[int, dict[str, datetime]]:
+    """(lines that hold, when each State but the owner cosigned first); lines of nobody here are left aside. Raises BadSignature, Malformed."""
+    parsed = parse_note(note)
+    times: dict[str, datetime] = {}
+    lines = 0
+    for signed in parsed.signatures:
+        code, vkey = witnesses.get((signed.name, signed.keyid), ("", None))
+        if vkey is None or code == owner:
+            continue
+        moment = _moment(verify_line(parsed.text, signed, vkey).time)
+        lines += 1
+        if moment is not None:
+            times[code] = min(moment, times.get(code, moment))
+    return lines, times
+
+
 def check_quorums(rows: Iterable[Row], rosters: Rosters, owner: ParticipantRecord, counted: Counted) -> Iterator[Wrong]:
     """`rows`: size, rosters, cosigned, of, asked, not later than. Those judged by other rosters than ours are left to others."""
     own = hashlib.sha256(repr(rosters).encode()).hexdigest()[:16]

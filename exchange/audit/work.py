@@ -47,7 +47,7 @@ class Rows:
 
 @dataclass
 class Outcome:
-    """What a run came to. `counts` are entries by what became of them, `sums` whatever else was counted."""
+    """What a run came to. `counts` are entries by what became of them, `sums` whatever else was counted; `told` are findings (findings.py)."""
 
     task: Task
     tiles: list[tuple[Tile, int]] = field(default_factory=list)
@@ -56,6 +56,7 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)
     sums: Counter[str] = field(default_factory=Counter)
     undelivered: list[tuple[int, str, str]] = field(default_factory=list)
+    told: list[tuple[int, bytes | None, str | None]] = field(default_factory=list)
     facts: dict[int, bytearray] = field(default_factory=lambda: defaultdict(bytearray))
 
     def fault(self, index: int, what: str, detail: str) -> None:
@@ -73,6 +74,7 @@ class Outcome:
         self.counts.update(other.counts)
         self.sums.update(other.sums)
         self.undelivered += other.undelivered
+        self.told += other.told
         for bucket, facts in other.facts.items():
             self.facts[bucket] += facts
 

@@ -54,6 +54,10 @@ _QUERIES = {
     ),
     "quorums": 'SELECT size, rosters, cosigned, "of", asked, not_later_than FROM quorum WHERE log_id = ? ORDER BY size',
     "witness heads": "SELECT log_id, size, root, note, time, line FROM witness_head ORDER BY log_id",
+    "findings": 'SELECT log_id, "index", evidence, accused FROM finding ORDER BY log_id, "index"',
+    "convictions": "SELECT participant, origin, evidence FROM alert WHERE kind = 'inconsistent-checkpoints/v1' ORDER BY seq",
+    "halted": "SELECT id FROM log WHERE halted IS NOT NULL",
+    "trust files": "SELECT role, version, raw FROM trust_file ORDER BY role, version",
     # What lies outside every range above, where nothing else would ever look.
     "entries beyond": 'SELECT "index" FROM entry WHERE log_id = ? AND ("index" >= ? OR "index" < 0)',
     "tiles of": 'SELECT level, "index" FROM tile WHERE log_id = ? ORDER BY level, "index"',
