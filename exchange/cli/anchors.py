@@ -63,7 +63,7 @@ def read_anchors(trust: Sequence[Path], roots: Sequence[str], now: datetime) -> 
             files += listed
     if files and not roots and not pinned_roots():
         raise Misuse("a founders' list vouches for nothing without their root: give it with --root FILE")
-    named = [_root(name) for name in roots]
+    named = [read_root(name) for name in roots]
     if not trust and not roots:
         records += [read_participants(path) for path in pinned()]
     if not named and (files or not trust):
@@ -81,7 +81,8 @@ def _listed(path: Path) -> Files | None:
     return parse_bundle(content) if content.startswith(FIRST_LINE) else None
 
 
-def _root(name: str) -> bytes:
+def read_root(name: str) -> bytes:
+    """A root by its file, or by the name of a federation whose root came with this program."""
     path = Path(name)
     if not path.exists() and is_federation(name) and (ROOTS / f"{name}.json").is_file():
         path = ROOTS / f"{name}.json"

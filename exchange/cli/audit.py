@@ -21,6 +21,7 @@ from exchange.audit.run import Anchor, audit_directory
 from exchange.audit.run import Progress as Told
 from exchange.audit.sources import DirectoryPlace
 from exchange.audit.visit import audit_node
+from exchange.cli.anchors import read_root
 from exchange.cli.options import Json
 from exchange.cli.output import Exit, answer, answer_json, say
 from exchange.cli.sign import read_bounded
@@ -45,6 +46,13 @@ def audit(
             metavar="PEERS.json", help="Records that you hold from elsewhere: those of the node must be these."
         ),
     ] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="A founders' root that was handed over, or the name of one that came with this program: the list must be signed under it.",
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole report there, in JSON.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Processes that check side by side; one a core unless given.")
@@ -60,11 +68,20 @@ def audit(
     One line a log, each fault with log and index, then the verdict. Exit 0 where all holds, 1 where something does not,
     2 for misuse, 3 where the node or its database cannot be reached.
     """
+    if trust is not None and root is not None:
+        raise Misuse("one anchor at a time: --trust or --root")
     if report is not None and not report.parent.is_dir():
         raise Misuse(f"there is no folder {report.parent} to write the report to")
     try:
         with _progress(json) as told:
-            found = recompute(of, _anchor(trust), forms, workers or os.cpu_count() or 1, told)
+            found = recompute(
+                of,
+                _anchor(trust),
+                forms,
+                workers or os.cpu_count() or 1,
+                told,
+                None if root is None else read_root(root),
+            )
     except KeyboardInterrupt:
         say("cbm: stopped before the end; nothing was found out, and nothing was changed")
         raise typer.Exit(INTERRUPTED) from None
@@ -77,7 +94,9 @@ def audit(
     raise typer.Exit(Exit.YES if found.holds else Exit.NO)
 
 
-def recompute(of: str, anchor: Anchor | None, forms: Path | None, workers: int, told: Told) -> Report:
+def recompute(
+    of: str, anchor: Anchor | None, forms: Path | None, workers: int, told: Told, root: bytes | None = None
+) -> Report:
     """A directory, or an address."""
     now, folders = datetime.now(UTC), [forms] if forms is not None else []
     if of.startswith(("http://", "https://")):
@@ -86,13 +105,14 @@ def recompute(of: str, anchor: Anchor | None, forms: Path | None, workers: int, 
         except ValueError as error:
             raise Misuse(str(error)) from None
         own = form_files(*folders)
-        return audit_node(place, own, anchor=anchor, workers=workers, now=now, progress=told)
+        return audit_node(place, own, anchor=anchor, root=root, workers=workers, now=now, progress=told)
     settings = read_settings(Path(of))
     return audit_directory(
         DirectoryPlace(settings.directory, settings.database_url, settings.documents),
         Subject(settings.participant, settings.federation, settings.origin),
         Catalogue.from_files(form_files(settings.forms, *folders)),
         anchor=anchor,
+        root=root,
         workers=workers,
         now=now,
         progress=told,
