@@ -22,6 +22,7 @@ from exchange.api import (
     metrics,
     node,
     obligations,
+    officers,
     participants,
     problems,
     submissions,
@@ -53,6 +54,8 @@ from exchange.node.indexer import Indexer
 from exchange.node.keyfile import open_key
 from exchange.node.node import Clock, Node, utc_now
 from exchange.node.recovery import Recovery
+from exchange.node.sessions import Sessions
+from exchange.node.term import let_go
 from exchange.node.timekeeper import Timekeeper
 from exchange.node.twin import Twin
 from exchange.server import Server, listen
@@ -114,7 +117,9 @@ class Exchange:
             self.node.witness.bring = self._bring
             self.node.witness.suspect = lambda origin, note: confront(self.node.db, origin, note, clock())
             self.token = write_token(settings.directory / "operator.token")
-            self.app = build_app(Room(self.node, self.pull_now, self.token, self._workers, self.trust))
+            self.app = build_app(
+                Room(self.node, self.pull_now, self.token, Sessions(self.node), self._workers, self.trust)
+            )
             self._stop = threading.Event()
             self._timer = threading.Thread(target=self._keep_pulling, name="timer", daemon=True)
             self.twin = Twin(self.node, lambda: self.rounds.own_face(settings.url))
@@ -223,6 +228,7 @@ class Exchange:
     def _before_round(self) -> None:
         """Raises LogStopped where the disk has no room for what a round may bring."""
         self._refresh_records()
+        let_go(self.node)
         self.twin.look_again()
         self.recovery.ask()
         self.timekeeper.ask_again()
@@ -279,7 +285,7 @@ def build_app(room: Room) -> FastAPI:
 def _routes() -> list[BaseRoute]:
     """The same for every node of this process: what a route takes and answers is worked out at its first request, once."""
     router = APIRouter(responses=refusals(400, "5XX"), dependencies=[Depends(only_known)])
-    for room in (door, node, submissions, documents, contacts, participants, obligations, alerts, metrics):
+    for room in (door, node, submissions, documents, contacts, participants, obligations, alerts, officers, metrics):
         router.include_router(room.router)
     # The log's routes stand first: they are asked for most, and by every peer.
     return [*log.ROUTES, *witness.ROUTES, *trust.ROUTES, *router.routes]

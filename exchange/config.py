@@ -55,6 +55,7 @@ class Settings(BaseSettings):
         None  # the founders' root, as it was handed over: then they say who participates, not peers.json
     )
     trust_from: tuple[str, ...] = ()  # nodes to ask for the trust list, beside those that it names
+    acts_days: int = Field(default=730, ge=30, le=36_500)  # how long the local record of who did what is kept
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("participant")

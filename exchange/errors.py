@@ -10,7 +10,8 @@
     │   ├── BadProof               a Merkle proof that does not lead to the signed root
     │   ├── WrongCommitment        a document that is not the one the statement commits to
     │   ├── BadSeal                a sealed letter that was changed, or whose keys do not belong to it
-    │   └── WrongLetter            a letter that is not the one its outer submission speaks for
+    │   ├── WrongLetter            a letter that is not the one its outer submission speaks for
+    │   └── NotSignedIn            no officer of this node proved to ask, or their time is over
     ├── NotAdmitted                verified, and the rules say no (reasons: trust/admission.py)
     │   ├── WrongFederation        meant for another federation
     │   ├── WrongOrigin            meant for another log
@@ -23,11 +24,14 @@
     │   ├── DoesNotFit             a document that its form refuses
     │   ├── ClockOff               issued too long ago, or in the future
     │   ├── UnknownSeries          replaces something that is not there
-    │   └── DocumentsMissing       a document named in the statement did not come along
+    │   ├── DocumentsMissing       a document named in the statement did not come along
+    │   └── RoleMissing            an officer whose key has no role for this at their own node
     ├── Contradiction              a log that disagrees with what it signed before
     │   ├── RolledBack             a smaller head than one already signed
     │   └── Forked                 two heads that cannot both be true
     ├── WrongOldSize               a request to a witness that begins at another size than it signed last
+    ├── ChangedMeanwhile           a change to something that somebody else has changed since it was read
+    ├── DraftFrozen                a change to a draft under which signatures stand
     ├── NotFound                   nothing here by that name
     ├── Unavailable                right request, wrong moment
     │   ├── InUse                  another process holds this data directory
@@ -107,6 +111,13 @@ class WrongLetter(Unverified):
     )
 
 
+class NotSignedIn(Unverified):
+    code = "not-signed-in"
+    next_step = (
+        "Sign in with `cbm login --key officer.key`: the key must stand in the record with a role, and not be closed."
+    )
+
+
 class NotAdmitted(ExchangeError):
     code = "not-admitted"
 
@@ -175,6 +186,11 @@ class DocumentsMissing(NotAdmitted):
     next_step = "Send every document that the statement names, in its order, each with its opening."
 
 
+class RoleMissing(NotAdmitted):
+    code = "role-missing"
+    next_step = "Ask an officer whose key has the role, or have a key with it put into the State's record."
+
+
 class Contradiction(ExchangeError):
     code = "contradiction"
 
@@ -198,6 +214,16 @@ class WrongOldSize(ExchangeError):
     def __init__(self, message: str, size: int = 0, *, pointer: str | None = None) -> None:
         super().__init__(message, pointer=pointer)
         self.size = size
+
+
+class ChangedMeanwhile(ExchangeError):
+    code = "changed-meanwhile"
+    next_step = "Read it again, see what the other changed, and send your change with the ETag of now."
+
+
+class DraftFrozen(ExchangeError):
+    code = "draft-frozen"
+    next_step = "What is signed stays as it is: release it, or delete it and begin another draft from it."
 
 
 class NotFound(ExchangeError):

@@ -10,9 +10,11 @@ from exchange.api.problems import PROBLEM
 
 _REFUSALS = {
     400: "Not what was expected; the detail says what was",
+    401: "No officer of this node proved to ask, or their time is over",
     403: "The signatures, or the record behind them, do not allow it",
     404: "Nothing here by that name",
     409: "It stands in the log already, or disagrees with what does",
+    412: "Somebody else has changed it since it was read",
     413: "More bytes than are taken here",
     422: "Well formed, and the rules say no",
     "5XX": "Not now, or a fault of this node; nothing was acknowledged",

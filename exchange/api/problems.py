@@ -22,14 +22,18 @@ STATUS: dict[type[ExchangeError], int] = {
     errors.Malformed: 400,
     errors.BadSignature: 403,
     errors.UnknownKey: 403,
+    errors.NotSignedIn: 401,
     errors.Unverified: 422,
     errors.KeyNotAllowed: 403,
     errors.TooFewSignatures: 403,
     errors.WrongParticipant: 403,
+    errors.RoleMissing: 403,
     errors.DuplicateSubmission: 409,
     errors.NotAdmitted: 422,
     errors.Contradiction: 409,
     errors.WrongOldSize: 409,
+    errors.ChangedMeanwhile: 412,
+    errors.DraftFrozen: 409,
     errors.NotFound: 404,
     errors.Unavailable: 503,
     errors.Misuse: 500,
@@ -59,6 +63,8 @@ def problem(error: ExchangeError, status: int | None = None) -> JSONResponse:
     """The answer for one of our own errors."""
     body = told(error, status)
     headers = NO_STORE | ({"Retry-After": RETRY_SECONDS} if body["status"] == 503 else {})
+    if isinstance(error, errors.NotSignedIn):
+        headers |= {"WWW-Authenticate": "Bearer"}  # RFC 9110 section 15.5.2
     return JSONResponse(body, body["status"], headers, PROBLEM)
 
 

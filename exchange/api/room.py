@@ -17,6 +17,7 @@ from exchange.core.jsontext import MAX_INTEGER
 from exchange.errors import Malformed
 from exchange.federation.founders import TrustList
 from exchange.node.node import Node
+from exchange.node.sessions import Sessions
 from exchange.workers import Workers
 
 MAX_LIMIT = 100
@@ -93,6 +94,7 @@ class Room:
     node: Node
     pull: Callable[[], list[dict[str, Any]]]
     token: str
+    sessions: Sessions
     workers: Workers[Catalogue] | None = None
     trust: TrustList | None = None
 

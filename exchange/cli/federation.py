@@ -12,6 +12,7 @@ from exchange.cli.options import Directory, refuse_on_list
 from exchange.cli.output import answer, say
 from exchange.cli.sign import read_bounded
 from exchange.config import read_settings
+from exchange.core.keys import Kind
 from exchange.errors import Misuse, RecordRefused
 from exchange.node.founding import read_participants, write_participants
 from exchange.trust.participants import MAX_PARTICIPANTS_FILE, Participants, Position, check_successor
@@ -137,7 +138,8 @@ def show(file: Annotated[Path, typer.Argument(metavar="PEERS.json | STICK | BUND
             signs = "every form" if key.may_sign == ("*",) else ", ".join(key.may_sign)
             may = f", signs {signs} from {_position(key.start)} on" if signs else ""
             ended = "" if key.before is None else f", closed at {_position(key.before)}"
-            lines.append(f"      {key.kind.value:<15}  {key.public_key.keyid}{may}{ended}")
+            does = f", {' and '.join(key.roles)}" if key.kind is Kind.SIGNING and key.roles else ""
+            lines.append(f"      {key.kind.value:<15}  {key.public_key.keyid}{may}{does}{ended}")
     answer(lines)
 
 

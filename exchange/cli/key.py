@@ -15,13 +15,14 @@ from exchange.core.identity import ALGORITHMS, P256
 from exchange.core.keys import ALGORITHM, Kind
 from exchange.core.vocabulary import is_federation, is_participant_code
 from exchange.errors import Misuse, NotFound
-from exchange.node.founding import officer_key, read_officer, read_participants, write_participants
+from exchange.node.founding import forms_for, officer_key, read_officer, read_participants, write_participants
 from exchange.node.keyfile import is_sealed
 from exchange.node.offline import OFFLINE, FileSigner, Signer, create_offline, open_offline, read_proven, write_proven
 from exchange.node.offline import prove as make_proof
 from exchange.node.token import SCHEME, open_token
 from exchange.trust.closing import with_key
 from exchange.trust.participants import Participants
+from exchange.trust.roles import ROLES
 
 app = typer.Typer(no_args_is_help=True, help="Make an officer's key, show it, let it sign for the State.")
 
@@ -130,10 +131,16 @@ def enrol(
     public: Annotated[Path, typer.Argument(metavar="FILE.pub", help="The officer's public key.")],
     form: Annotated[
         list[str] | None,
-        typer.Option(help="A form that this key may sign; may be given again. All of them unless given."),
+        typer.Option(
+            help="A form that this key may sign; may be given again. All for who releases, none for who does not."
+        ),
+    ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help=f"What the officer does at the node: {', '.join(ROLES)}; may be given again. A releaser."),
     ] = None,
 ) -> None:
-    """Let an officer's key sign for the State, from the next position of its log on."""
+    """Let an officer's key sign for the State and work at its node, from the next position of its log on."""
     settings = read_settings(directory)
     refuse_on_list(settings)
     participants = read_participants(settings.peers)
@@ -146,14 +153,17 @@ def enrol(
         raise Misuse(
             f"this key stands in the record of {record.name()} already; `cbm federation show {settings.peers}`"
         )
-    key = officer_key(officer, form or ("*",), len(record.logs) - 1, _next_index(settings))
+    roles = role or ["releaser"]
+    key = officer_key(officer, forms_for(roles, form), len(record.logs) - 1, _next_index(settings), roles)
     grown = with_key(record, key)
     write_participants(
         settings.peers,
         Participants(participants.federation, participants.live, {**participants.records, record.participant: grown}),
     )
-    may_sign = "every form" if key.may_sign == ("*",) else ", ".join(key.may_sign)
-    say(f"From index {key.start[1]} on, this key may sign {may_sign} for {record.name()}.")
+    may_sign = "every form" if key.may_sign == ("*",) else ", ".join(key.may_sign) or "nothing"
+    say(
+        f"From index {key.start[1]} on, this key may sign {may_sign} for {record.name()}; it is a {' and '.join(roles)}."
+    )
     say(f"A running node learns it on its next round of visits, or now with `cbm pull {directory}`.")
     say(f"Give {settings.peers} to the other operators.")
     answer(key.public_key.keyid)

@@ -15,6 +15,7 @@ from exchange.node.ceremony import items
 from exchange.node.node import utc_now
 from exchange.node.offline import Proven, read_proven
 from exchange.node.stick import Stick
+from exchange.trust.roles import ROLES
 
 app = typer.Typer(no_args_is_help=True, help="A State in the founders' trust list: join, change keys, close a log.")
 
@@ -77,6 +78,9 @@ def rotate(
     form: Annotated[
         list[str] | None, typer.Option(help="A form that these officers may sign; all unless given.")
     ] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help=f"What these officers do: {', '.join(ROLES)}; releasers unless given.")
+    ] = None,
     url: Annotated[str | None, typer.Option(help="The node's new address.")] = None,
     identity: Identities = None,
     threshold: Annotated[int | None, typer.Option(help="How many of the new identity keys must sign.")] = None,
@@ -94,7 +98,7 @@ def rotate(
         _sign_next(stick, "Then give the stick to the founders (`cbm federation propose --change`).")
         return
     officers = _read(officer)
-    record = membership.enrolled(stands, officers, form or (), url)
+    record = membership.enrolled(stands, officers, form or (), url, role or ("releaser",))
     membership.redraft(settings, stick, stands, record, officers, now)
     _sign_next(stick, f"Then `cbm federation publish {folder} --node {directory}`.")
 

@@ -7,6 +7,7 @@ import typer
 
 from exchange import __version__
 from exchange.cli import (
+    acts,
     alerts,
     audit,
     backup,
@@ -18,6 +19,7 @@ from exchange.cli import (
     federation,
     key,
     listing,
+    login,
     new,
     node,
     obligations,
@@ -50,6 +52,7 @@ node.app.command("backup")(backup.backup)
 node.app.command("restore")(restore.restore)
 node.app.command("recover")(recover.recover)
 node.app.command("succeed")(succeed.succeed)
+node.app.command("acts")(acts.acts)
 key.app.command("close")(close.close)
 federation.app.command("init")(ceremony.init)
 federation.app.command("propose")(ceremony.propose_next)
@@ -60,6 +63,7 @@ federation.app.command("audit")(ceremony.audit_list)
 federation.app.command("fetch")(ceremony.fetch)
 app.add_typer(participant.app, name="participant")
 app.command("demo")(demo.demo)
+app.command("login")(login.login)
 app.command("new")(new.new)
 app.command("sign")(sign.sign)
 app.command("submit")(submit.submit)

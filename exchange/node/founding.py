@@ -24,6 +24,7 @@ from exchange.trust.participants import (
     format_participants,
     parse_participants,
 )
+from exchange.trust.roles import ROLES, Officer, Right
 
 PLATFORM_FORMS = ("PLT-01", "PLT-02", "PLT-03")  # what a new node may sign by itself
 PUBLIC = 0o644  # the mode of files that hold no secret
@@ -105,9 +106,25 @@ def _record(
     )
 
 
-def officer_key(key: PublicKey, forms: Sequence[str] = ("*",), log: int = 0, index: int = 0) -> ParticipantKey:
-    """An officer's signing key, in force from a position of the State's own log."""
-    return ParticipantKey(Kind.SIGNING, ALGORITHM, key, ("releaser",), tuple(forms), (log, index), None)
+def officer_key(
+    key: PublicKey,
+    forms: Sequence[str] = ("*",),
+    log: int = 0,
+    index: int = 0,
+    roles: Sequence[str] = ("releaser",),
+) -> ParticipantKey:
+    """An officer's signing key, in force from a position of the State's own log. Raises Misuse for a role that gives nothing."""
+    for role in roles:
+        if role not in ROLES:
+            raise Misuse(f"no role {role!r} is known here; the roles are {', '.join(ROLES)}")
+    return ParticipantKey(Kind.SIGNING, ALGORITHM, key, tuple(roles), tuple(forms), (log, index), None)
+
+
+def forms_for(roles: Sequence[str], forms: Sequence[str] | None) -> tuple[str, ...]:
+    """What a key with these roles may sign: the forms named; else all of them for who releases, and none for who does not."""
+    if forms:
+        return tuple(forms)
+    return ("*",) if Officer("", frozenset(roles)).may(Right.SIGN, contacts=True) else ()
 
 
 def sealing_key(key: SealingKey, log: int = 0, index: int = 0) -> ParticipantKey:

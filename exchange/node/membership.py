@@ -17,7 +17,7 @@ from exchange.core.note import ED25519, Vkey
 from exchange.errors import Misuse, NotFound
 from exchange.files import make_folder, write_whole
 from exchange.node.change import Change, write_change
-from exchange.node.founding import NODE_KEYS, officer_key, read_participants
+from exchange.node.founding import NODE_KEYS, forms_for, officer_key, read_participants
 from exchange.node.keyfile import create_key, open_key
 from exchange.node.offline import FileSigner, Proven, open_offline, prove
 from exchange.node.stick import Stick
@@ -184,7 +184,13 @@ def redraft(
     _write_draft(stick, settings, stands.file.version + 1, record, proofs, keys, now)
 
 
-def enrolled(stands: Standing, officers: Iterable[Proven], forms: Sequence[str], url: str | None) -> ParticipantRecord:
+def enrolled(
+    stands: Standing,
+    officers: Iterable[Proven],
+    forms: Sequence[str],
+    url: str | None,
+    roles: Sequence[str] = ("releaser",),
+) -> ParticipantRecord:
     """The record with more officers, from the next position on, or with another address."""
     record = stands.record
     log, index = stands.position
@@ -194,7 +200,7 @@ def enrolled(stands: Standing, officers: Iterable[Proven], forms: Sequence[str],
             raise Misuse(f"{each.key.fingerprint[:16]} is a {each.kind.value} key; officers sign with signing keys")
         if record.key(each.key.fingerprint) is not None:
             raise Misuse(f"{each.key.fingerprint[:16]} stands in the record already; a closed key is never reopened")
-        news.append(officer_key(_public(each), forms or ("*",), log, index))
+        news.append(officer_key(_public(each), forms_for(roles, forms), log, index, roles))
     return replace(record, keys=(*record.keys, *news), node_url=url or record.node_url)
 
 

@@ -30,7 +30,7 @@ from exchange.store.snapshot import (
     sqlite_file,
     unavailable,
 )
-from exchange.store.tables import DERIVED
+from exchange.store.tables import DERIVED, UNCOPIED
 
 SQLITE_COPY = "cbm.sqlite"
 _BOOKKEEPING = "alembic_version"  # written by the migrations themselves
@@ -88,17 +88,28 @@ def _copy_sqlite(source: Path, target: Path) -> None:
     with closing(open_read_only(source)) as read, closing(sqlite3.connect(target)) as write:
         read.backup(write)
         write.execute("PRAGMA journal_mode=DELETE")
+        _forget(write)
     target.chmod(0o600)
 
 
+def _forget(copy: sqlite3.Connection) -> None:
+    """What a backup must not keep longer than the node does is overwritten with zeros in the copy."""
+    there = {name for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    copy.execute("PRAGMA secure_delete=ON")
+    for name in UNCOPIED:
+        if name in there:
+            copy.execute(f"DELETE FROM {name}")  # noqa: S608 - names of our own tables
+    copy.commit()
+
+
 def _tables(tx: Connection) -> Iterator[Table]:
-    """Every table but the migrations' own, and those that the node makes from others; columns that the database computes stay out."""
+    """Every table but the migrations' own, those made from others, and those kept out; columns that the database computes stay out."""
     query = text(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() "
         "AND table_name = :name AND is_generated = 'NEVER' ORDER BY ordinal_position"
     )
     for name, _ in inspect(tx).get_sorted_table_and_fkc_names():
-        if name is not None and name != _BOOKKEEPING and name not in DERIVED:
+        if name is not None and name != _BOOKKEEPING and name not in (*DERIVED, *UNCOPIED):
             yield Table(name, tuple(row[0] for row in tx.execute(query, {"name": name})))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from exchange.errors import Misuse
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-NEWEST = "0007"
+NEWEST = "0008"
 
 # No row that proves something is ever changed or removed: a bug, or a hand in the database, meets the engine's own refusal.
 REFUSALS = (
@@ -30,6 +30,14 @@ REFUSALS = (
     ("cosignature_stays", "cosignature", "DELETE", "", "a cosignature is never deleted"),
     ("trust_file_is_final", "trust_file", "UPDATE", "", "a file of the trust list never changes"),
     ("trust_file_stays", "trust_file", "DELETE", "", "a file of the trust list is never deleted"),
+    (
+        "act_is_final",
+        "act",
+        'UPDATE OF seq, at, "key", roles, what, subject, sha256',
+        "",
+        "what was done never changes",
+    ),
+    ("act_stays", "act", "DELETE", "NOT OLD.let_go", "what was done is kept until its time is over"),
 )
 
 

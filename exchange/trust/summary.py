@@ -7,6 +7,7 @@ differs from the file before; what is not said has not changed. Nothing is read 
 from collections.abc import Iterator
 
 from exchange.core.identity import IdentityKey
+from exchange.core.keys import Kind
 from exchange.trust.charter import Charter, Member
 from exchange.trust.contents import RootSays, charter_in, read_record, read_root
 from exchange.trust.identities import FOUNDERS, IN_PUBLIC, Identity
@@ -106,6 +107,7 @@ def _record(new: ParticipantRecord, old: ParticipantRecord | None) -> list[str]:
         keyid = key.public_key.keyid
         known = old.key(keyid) if old else None
         may = f", signs {', '.join(key.may_sign)}" if key.may_sign else ""
+        may += f", {' and '.join(key.roles)}" if key.kind is Kind.SIGNING and key.roles else ""
         if known is None:
             lines.append(f"NEW {key.kind.value} key {keyid}{may}, from {show(key.start)}")
         if key.before is not None and (known is None or known.before != key.before):

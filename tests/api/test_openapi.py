@@ -24,10 +24,12 @@ class Promised:
     def validator(self, schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
         return jsonschema_rs.Draft202012Validator({**schema, "components": self.document["components"]})
 
-    def operations(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def operations(self, tag: str | None = None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Those for everybody, or those for officers."""
         for path, methods in self.document["paths"].items():
             for method, operation in methods.items():
-                yield path, method, operation
+                if operation.get("tags", [None]) == [tag]:
+                    yield path, method, operation
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,17 @@ def test_every_route_of_the_contract_is_promised(promised: Promised) -> None:
         ("get", "/v1/contacts"),
         ("get", "/v1/alerts"),
         ("get", "/v1/entries/{verdict}"),
+    }
+
+
+def test_every_route_for_officers_is_promised(promised: Promised) -> None:
+    """What they answer is held against the promise in test_desk.py."""
+    assert {(method, path) for path, method, _ in promised.operations("officers")} == {
+        ("post", "/v1/session/challenge"),
+        ("post", "/v1/session"),
+        ("get", "/v1/session"),
+        ("delete", "/v1/session"),
+        ("get", "/v1/acts"),
     }
 
 

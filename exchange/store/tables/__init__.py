@@ -11,12 +11,14 @@ from exchange.store.tables.alerts import ALERT, FINDING
 from exchange.store.tables.documents import DOCUMENT, OPENING
 from exchange.store.tables.log import CHECKPOINT, ENTRY, LOG, TILE
 from exchange.store.tables.node import PEER, SETTING
+from exchange.store.tables.officers import ACT, OFFICER_SESSION, UNCOPIED
 from exchange.store.tables.registry import OVER_THE_YEAR, SLOT, SUBMISSION
 from exchange.store.tables.search import DERIVED, SEARCH, SEARCH_OWED, SEARCH_STATE
 from exchange.store.tables.trust import RECORD, TRUST_FILE, TRUST_HEAD, TRUST_NOTE
 from exchange.store.tables.witness import COSIGNATURE, QUORUM, REFUSAL, WITNESS_HEAD
 
 __all__ = [
+    "ACT",
     "ALERT",
     "CHECKPOINT",
     "COSIGNATURE",
@@ -25,6 +27,7 @@ __all__ = [
     "ENTRY",
     "FINDING",
     "LOG",
+    "OFFICER_SESSION",
     "OPENING",
     "OVER_THE_YEAR",
     "PEER",
@@ -41,5 +44,6 @@ __all__ = [
     "TRUST_FILE",
     "TRUST_HEAD",
     "TRUST_NOTE",
+    "UNCOPIED",
     "WITNESS_HEAD",
 ]

@@ -1,0 +1,55 @@
+"""What the routes for officers take and answer, for OpenAPI and for those who generate a client from it."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from exchange.api.shapes import Count, Digest, Moment, Next
+
+
+def asked(**properties: Any) -> dict[str, Any]:
+    """For OpenAPI, which cannot see what the routes read by themselves: an object with exactly these fields."""
+    named = {"type": "object", "required": [*properties], "additionalProperties": False, "properties": properties}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": named}}}}
+
+
+class ChallengeAnswer(BaseModel):
+    message: str = Field(description="to be signed with Ed25519, as it stands, in UTF-8")
+    seconds: Count = Field(description="for which it may be used, once")
+
+
+class SessionAnswer(BaseModel):
+    key: str
+    participant: str | None
+    roles: list[str]
+    ends: Moment
+    idle_seconds: Count = Field(description="without a request after which it ends before that")
+
+
+class SessionOpened(SessionAnswer):
+    token: str = Field(description="for Authorization: Bearer; told this once")
+
+
+class SessionEnded(BaseModel):
+    ended: bool
+
+
+class ActAnswer(BaseModel):
+    seq: Count
+    at: Moment
+    key: str
+    roles: list[str]
+    what: str
+    subject: str
+    sha256: Digest
+
+
+class ActsHead(BaseModel):
+    seq: Count
+    sha256: Digest
+
+
+class Acts(BaseModel):
+    items: list[ActAnswer]
+    next: Next
+    head: ActsHead | None = Field(description="the newest line: kept elsewhere, it shows later that none was cut off")
