@@ -24,6 +24,11 @@ ONLY_SIGNED = """
 include-name = "POST /v1/submissions"
 checks.positive_data_acceptance.enabled = false
 warnings = false
+
+[[operations]]
+include-name = "POST /v1/session"
+checks.positive_data_acceptance.enabled = false
+warnings = false
 """
 # Not `missing_deserializer`: zip packs and lines of documents are read by their own tests.
 NOTICED = (
