@@ -1,7 +1,7 @@
 """A thread that keeps the index of texts behind the registry: woken by every commit, a bounded batch at a time, at nobody's cost.
 
-A submission is acknowledged, and a pull ends, without waiting for it. Where others write too it stands back for as long as its
-own last batch took. Whatever ends it, the index says how far it goes, and the next start goes on from there.
+A submission is acknowledged, and a pull ends, without waiting for it. Where others write too it stands back for several times as
+long as its own last batch took. Whatever ends it, the index says how far it goes, and the next start goes on from there.
 """
 
 import logging
@@ -13,7 +13,8 @@ from exchange.store.database import Database
 from exchange.store.fulltext import index_some
 
 LINGER = 0.1  # seconds in which more may come, to be indexed at once
-STAND_BACK = 1.0  # seconds at most
+STAND_BACK = 4  # times what its last batch took: a fifth of the time is its own, and of the one interpreter and the one write lock
+LONGEST = 2.0  # seconds
 RETRY = 30.0  # seconds after a failure
 
 _logger = logging.getLogger("exchange.indexer")
@@ -62,6 +63,9 @@ class Indexer:
             began, before = time.monotonic(), self._db.generation
             if not index_some(self._db):
                 return
-            alone = self._db.generation == before + 1
-            # Never at once: the lock is not a queue, and who waits for it must get it.
-            self._stop.wait(0.001 if alone else min(STAND_BACK, time.monotonic() - began))
+            self._stop.wait(pause(time.monotonic() - began, alone=self._db.generation == before + 1))
+
+
+def pause(took: float, *, alone: bool) -> float:
+    """Seconds between two batches. Never none: the lock is not a queue, and who waits for it must get it."""
+    return 0.001 if alone else min(LONGEST, STAND_BACK * took)

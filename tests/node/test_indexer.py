@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exchange.node import indexer as module
-from exchange.node.indexer import Indexer
+from exchange.node.indexer import Indexer, pause
 from exchange.store.database import Database
 from exchange.store.fulltext import behind, index_some
 from tests.api import URL
@@ -69,6 +69,11 @@ def test_submissions_go_on_while_it_has_much_to_do(tmp_path: Path, monkeypatch: 
             left.append(unsearched(node))
         until(lambda: unsearched(node) == 0)
         assert max(left) > 0 and found(node, "team") == 40
+
+
+def test_where_others_write_a_fifth_of_the_time_is_its_own() -> None:
+    assert [pause(took, alone=False) for took in (0.05, 0.1, 60.0)] == [0.2, 0.4, module.LONGEST]
+    assert 0.0 < pause(60.0, alone=True) < 0.01
 
 
 def test_it_ends_in_the_middle_and_goes_on_with_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
