@@ -18,6 +18,7 @@ from exchange.api import (
     contacts,
     documents,
     door,
+    drafts,
     log,
     metrics,
     node,
@@ -285,7 +286,19 @@ def build_app(room: Room) -> FastAPI:
 def _routes() -> list[BaseRoute]:
     """The same for every node of this process: what a route takes and answers is worked out at its first request, once."""
     router = APIRouter(responses=refusals(400, "5XX"), dependencies=[Depends(only_known)])
-    for room in (door, node, submissions, documents, contacts, participants, obligations, alerts, officers, metrics):
+    for room in (
+        door,
+        node,
+        submissions,
+        documents,
+        contacts,
+        participants,
+        obligations,
+        alerts,
+        officers,
+        drafts,
+        metrics,
+    ):
         router.include_router(room.router)
     # The log's routes stand first: they are asked for most, and by every peer.
     return [*log.ROUTES, *witness.ROUTES, *trust.ROUTES, *router.routes]

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from exchange.api.shapes import Count, Digest, Moment, Next
+from exchange.api.shapes import Base64, Count, Digest, Moment, Next
 
 
 def asked(**properties: Any) -> dict[str, Any]:
@@ -53,3 +53,49 @@ class Acts(BaseModel):
     items: list[ActAnswer]
     next: Next
     head: ActsHead | None = Field(description="the newest line: kept elsewhere, it shows later that none was cut off")
+
+
+class DraftAnswer(BaseModel):
+    id: str
+    etag: str
+    form: str
+    form_version: int
+    return_: str = Field(alias="return", serialization_alias="return")
+    message: str
+    status: str
+    period: dict[str, str] | None
+    series: Digest | None
+    submission: Digest = Field(description="the id that it will have, if it is released as it stands")
+    created_by: str
+    changed_by: str
+    changed: Moment
+    expires: Count = Field(description="seconds since 1970, after which it is gone")
+    threshold: Count = Field(description="how many distinct keys the record asks for")
+    signed_by: list[Digest]
+
+
+class Drafts(BaseModel):
+    items: list[DraftAnswer]
+    next: Next
+
+
+class DraftFault(BaseModel):
+    pointer: str
+    detail: str
+
+
+class DraftWhole(DraftAnswer):
+    written: dict[str, Any]
+    payload: Base64 = Field(description="the exact bytes to sign, as the payload of an envelope")
+    documents: list[dict[str, str]]
+    signatures: list[dict[str, str]]
+    faults: list[DraftFault] = Field(
+        description="what the form holds against it: nothing is signed before that is mended"
+    )
+    words: list[str]
+    before: Digest | None = Field(description="the version of its series that is current now")
+    difference: list[str]
+
+
+class DraftDeleted(BaseModel):
+    deleted: bool

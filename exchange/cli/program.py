@@ -16,6 +16,7 @@ from exchange.cli import (
     close,
     contacts,
     demo,
+    draft,
     federation,
     key,
     listing,
@@ -62,6 +63,7 @@ federation.app.command("publish")(ceremony.publish_list)
 federation.app.command("audit")(ceremony.audit_list)
 federation.app.command("fetch")(ceremony.fetch)
 app.add_typer(participant.app, name="participant")
+app.add_typer(draft.app, name="draft")
 app.command("demo")(demo.demo)
 app.command("login")(login.login)
 app.command("new")(new.new)

@@ -11,28 +11,33 @@ import typer
 
 from exchange.cli.key import passphrase_for
 from exchange.cli.output import Exit, agreed, answer, say
+from exchange.core.base64text import parse_base64
 from exchange.core.catalogue import Catalogue
-from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, check_document
-from exchange.core.dsse import Envelope, add_signature, format_envelope, parse_envelope, sign_payload
+from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, check_document, parse_name
+from exchange.core.dsse import Envelope, Signature, add_signature, format_envelope, parse_envelope, sign_payload
 from exchange.core.form import Form, judge
+from exchange.core.jsontext import parse_json
 from exchange.core.keys import Kind
 from exchange.core.pack import MAX_PACK, Pack, format_pack, parse_pack
 from exchange.core.statement import Statement, parse_statement, submission_id
 from exchange.errors import DocumentsMissing, DoesNotFit, Malformed, Misuse, TooLarge, UnknownForm, WrongCommitment
-from exchange.node.draft import parse_draft, prepare
+from exchange.node.draft import Draft, parse_draft, prepare
 from exchange.node.keyfile import open_key
 from exchange.node.wording import in_words, printable
 from exchange.resources import form_files
 
 SUFFIX = ".cbm"
+HANDED = ".json"
 MAX_DRAFT = 1024 * 1024  # bytes
+MAX_HANDED = 16 * 1024 * 1024  # bytes
 
 
 def sign(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="DRAFT|PARCEL", help="A draft (.toml), or a parcel (.cbm) that another officer signed before."
+            metavar="DRAFT|PARCEL",
+            help="A draft (.toml), one of a node (.json, `cbm draft show -o`), or a parcel (.cbm) that another officer signed before.",
         ),
     ],
     key: Annotated[Path, typer.Option(help="Your private signing key.")],
@@ -46,18 +51,10 @@ def sign(
 ) -> None:
     """Open the documents, recompute every commitment here, show the return in words, and only then sign it."""
     catalogue = Catalogue.from_files(form_files(*([forms] if forms else [])))
-    unsigned = _open_parcel(source) if source.suffix == SUFFIX else _from_draft(source, catalogue)
-    statement = parse_statement(unsigned.payload)
-    form = catalogue.named(statement.form)
-    _recompute(statement, unsigned.documents, form)
-    for line in in_words(statement, unsigned.documents, form, statement.participant):
-        say(line)
-    say(f"  id          {submission_id(unsigned.payload)}")
-    if unsigned.before is not None:
-        say(f"  signed by   {', '.join(one.keyid[:16] for one in unsigned.before.signatures)} before you")
+    unsigned = _open(source, catalogue)
+    shown_and_checked(unsigned, catalogue)
     if not yes:
-        if not sys.stdin.isatty():
-            raise Misuse("nobody is here to say yes; give --yes where a script signs")
+        nobody_here()
         if not agreed("Sign this?"):
             say("Nothing was signed.")
             raise typer.Exit(Exit.NO)
@@ -73,8 +70,35 @@ def sign(
     answer(str(target))
 
 
+def _open(source: Path, catalogue: Catalogue) -> "Unsigned":
+    if source.suffix == SUFFIX:
+        return _open_parcel(source)
+    if source.suffix == HANDED:
+        return from_handed(read_bounded(source, MAX_HANDED))
+    return _from_draft(source, catalogue)
+
+
+def shown_and_checked(unsigned: "Unsigned", catalogue: Catalogue | None) -> Statement:
+    """Recompute what is about to be signed, and say it in words. Raises what speaks against signing it."""
+    statement = parse_statement(unsigned.payload)
+    form = (catalogue or Catalogue.from_files(form_files())).named(statement.form)
+    _recompute(statement, unsigned.documents, form)
+    for line in in_words(statement, unsigned.documents, form, statement.participant):
+        say(line)
+    say(f"  id          {submission_id(unsigned.payload)}")
+    if unsigned.before is not None:
+        say(f"  signed by   {', '.join(one.keyid[:16] for one in unsigned.before.signatures)} before you")
+    return statement
+
+
+def nobody_here() -> None:
+    """Raises Misuse where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise Misuse("nobody is here to say yes; give --yes where a script signs")
+
+
 @dataclass(frozen=True, slots=True)
-class _Unsigned:
+class Unsigned:
     """What is about to be signed. `before` holds the signatures of earlier officers, if there are any."""
 
     payload: bytes
@@ -82,25 +106,46 @@ class _Unsigned:
     before: Envelope | None
 
 
-def _open_parcel(path: Path) -> _Unsigned:
+def _open_parcel(path: Path) -> Unsigned:
     parcel = parse_pack(read_bounded(path, MAX_PACK))
     envelope = parse_envelope(parcel.envelope)
-    return _Unsigned(envelope.payload, parcel.documents, envelope)
+    return Unsigned(envelope.payload, parcel.documents, envelope)
 
 
-def _from_draft(path: Path, catalogue: Catalogue) -> _Unsigned:
+def from_handed(data: bytes) -> Unsigned:
+    """What a node handed out to be signed elsewhere: the payload, its documents, and signatures that stand under it. Raises Malformed."""
+    try:
+        value = parse_json(data, limit=MAX_HANDED)
+        payload = parse_base64(value["payload"])
+        documents = tuple(
+            Document(one["slot"], parse_name(one["name"]), parse_base64(one["opening"]), parse_base64(one["content"]))
+            for one in value["documents"]
+        )
+        signatures = tuple(Signature(one["keyid"], parse_base64(one["sig"])) for one in value["signatures"])
+    except (KeyError, TypeError):
+        raise Malformed("a draft was expected, as `cbm draft show ID -o FILE.json` writes it") from None
+    return Unsigned(payload, documents, Envelope(payload, signatures) if signatures else None)
+
+
+def read_draft(path: Path) -> tuple[Draft, list[tuple[str, bytes]]]:
+    """A draft in TOML and the files that stand beside it. Raises DoesNotFit, Misuse."""
     try:
         draft = parse_draft(read_bounded(path, MAX_DRAFT).decode())
     except UnicodeDecodeError:
         raise DoesNotFit(f"{path} is not UTF-8 text; save it as UTF-8") from None
     except Malformed as error:
         raise DoesNotFit(f"{path}: {error}", pointer=error.pointer) from None
+    files = [file for file, _, _ in draft.attachments]
+    return draft, [(Path(file).name, read_bounded(path.parent / file, MAX_DOCUMENT)) for file in files]
+
+
+def _from_draft(path: Path, catalogue: Catalogue) -> Unsigned:
+    draft, contents = read_draft(path)
     code = draft.header.get("form")
     version = draft.header.get("version")
     form = catalogue.forms.get((code, version)) if isinstance(code, str) and isinstance(version, int) else None
     if form is None:
         raise UnknownForm(f"no form {code!r} version {version!r} is known on this machine", pointer="/return/form")
-    contents = [(Path(file).name, read_bounded(path.parent / file, MAX_DOCUMENT)) for file, _, _ in draft.attachments]
     try:
         payload, documents = prepare(
             draft, form, contents, datetime.now(UTC), lambda: secrets.token_bytes(OPENING_SIZE)
@@ -111,7 +156,7 @@ def _from_draft(path: Path, catalogue: Catalogue) -> _Unsigned:
         if pointer is not None and pointer.split("/")[1:2] and pointer.split("/")[1] in draft.header:
             pointer = f"/return{pointer}"
         raise DoesNotFit(f"{path}: {error}", pointer=pointer) from None
-    return _Unsigned(payload, documents, None)
+    return Unsigned(payload, documents, None)
 
 
 def _recompute(statement: Statement, documents: tuple[Document, ...], form: Form | None) -> None:

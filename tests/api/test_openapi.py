@@ -88,6 +88,13 @@ def test_every_route_for_officers_is_promised(promised: Promised) -> None:
         ("get", "/v1/session"),
         ("delete", "/v1/session"),
         ("get", "/v1/acts"),
+        ("get", "/v1/drafts"),
+        ("post", "/v1/drafts"),
+        ("get", "/v1/drafts/{ident}"),
+        ("put", "/v1/drafts/{ident}"),
+        ("delete", "/v1/drafts/{ident}"),
+        ("post", "/v1/drafts/{ident}/signatures"),
+        ("post", "/v1/drafts/{ident}/release"),
     }
 
 

@@ -11,7 +11,7 @@ from exchange.store.tables.alerts import ALERT, FINDING
 from exchange.store.tables.documents import DOCUMENT, OPENING
 from exchange.store.tables.log import CHECKPOINT, ENTRY, LOG, TILE
 from exchange.store.tables.node import PEER, SETTING
-from exchange.store.tables.officers import ACT, OFFICER_SESSION, UNCOPIED
+from exchange.store.tables.officers import ACT, DRAFT, DRAFT_DOCUMENT, OFFICER_SESSION, UNCOPIED
 from exchange.store.tables.registry import OVER_THE_YEAR, SLOT, SUBMISSION
 from exchange.store.tables.search import DERIVED, SEARCH, SEARCH_OWED, SEARCH_STATE
 from exchange.store.tables.trust import RECORD, TRUST_FILE, TRUST_HEAD, TRUST_NOTE
@@ -24,6 +24,8 @@ __all__ = [
     "COSIGNATURE",
     "DERIVED",
     "DOCUMENT",
+    "DRAFT",
+    "DRAFT_DOCUMENT",
     "ENTRY",
     "FINDING",
     "LOG",

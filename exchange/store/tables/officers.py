@@ -1,4 +1,4 @@
-"""What officers do at their own node: sessions and the local record. No row of these ever leaves it."""
+"""What officers do at their own node: sessions, drafts and the local record. No row of these ever leaves it."""
 
 from sqlalchemy import BigInteger, LargeBinary, Table
 from sqlmodel import Field, SQLModel
@@ -17,6 +17,35 @@ class OfficerSession(SQLModel, table=True):
     ended: bool = False
 
 
+class DraftRow(SQLModel, table=True):
+    """A draft: what officers typed (`written`, JSON), the payload made of it, and signatures (JSON) once there are any."""
+
+    __tablename__ = "draft"
+    id: str = Field(primary_key=True)
+    version: int
+    form: str
+    written: str
+    payload: bytes = Field(sa_type=LargeBinary)
+    submission: str
+    signatures: str
+    created_by: str
+    changed_by: str
+    changed: str
+    expires: int = Field(sa_type=BigInteger, index=True)
+
+
+class DraftDocument(SQLModel, table=True):
+    """A document of a draft, with the opening that its statement commits to it with."""
+
+    __tablename__ = "draft_document"
+    draft: str = Field(primary_key=True)
+    ordinal: int = Field(primary_key=True)
+    slot: str
+    name: str
+    opening: bytes = Field(sa_type=LargeBinary)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
 class ActRow(SQLModel, table=True):
     """A line of the local record (trust/acts.py). `let_go`: its time is over, and it may be deleted."""
 
@@ -32,7 +61,9 @@ class ActRow(SQLModel, table=True):
 
 
 OFFICER_SESSION: Table = SQLModel.metadata.tables["officer_session"]
+DRAFT: Table = SQLModel.metadata.tables["draft"]
+DRAFT_DOCUMENT: Table = SQLModel.metadata.tables["draft_document"]
 ACT: Table = SQLModel.metadata.tables["act"]
 
-UNCOPIED = (OFFICER_SESSION.name,)
-"""What no backup holds: in no copy of a node is anybody signed in."""
+UNCOPIED = (OFFICER_SESSION.name, DRAFT.name, DRAFT_DOCUMENT.name)
+"""What no backup holds: a draft is gone after seven days, also from the safe, and in no copy of a node is anybody signed in."""
