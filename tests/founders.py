@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from exchange.core.identity import P256, IdentityKey
 from exchange.core.keys import ALGORITHM, Kind, PrivateKey
 from exchange.trust.bundle import format_bundle
-from exchange.trust.charter import Charter, Decided, Member, Quota, Relay
+from exchange.trust.charter import Charter, Decided, Member, Relay
 from exchange.trust.choice import Chosen, Held, choose, pin
 from exchange.trust.drafts import (
     draft_record,
@@ -33,7 +33,7 @@ from exchange.trust.identities import FOUNDERS, ITSELF, Identity, statement_of_c
 from exchange.trust.participants import ParticipantRecord
 from exchange.trust.possession import keys_of, statement_of_possession
 from exchange.trust.rolefile import RoleFile
-from exchange.trust.roster import Roster, Rosters, Seat
+from exchange.trust.roster import Quota, Roster, Rosters, Seat
 from tests import builders, key_named
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)

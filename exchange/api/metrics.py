@@ -16,6 +16,7 @@ from fastapi.responses import PlainTextResponse
 from exchange import __version__
 from exchange.api.room import NodeDep, RoomDep
 from exchange.errors import NotFound
+from exchange.federation.quota import paused_until
 from exchange.node.backup import last_backup
 from exchange.node.node import Node
 from exchange.store import log as logs
@@ -141,15 +142,19 @@ def _of_logs(figures: Iterable[LogFigures]) -> Iterator[Family]:
 
 def _of_heads(tx: Transaction, node: Node, now: datetime) -> Iterator[Family]:
     ages: Samples = []
+    paused: Samples = []
     waiting = 0
     for log in logs.all_logs(tx):
         if log.participant not in node.participants.records or log.note is None:
             continue
+        until = paused_until(tx, log, node.participants, now)
+        paused.append(({"participant": log.participant, "origin": log.origin}, until is not None))
         head = head_standing(tx, node.participants, log, now)
         if head.tally.of:
             waiting += not head.tally.witnessed
             age = NEVER if head.quorum is None else (now - head.quorum).total_seconds()
             ages.append(({"participant": log.participant, "origin": log.origin}, age))
+    yield Family("cbm_log_paused", "gauge", "1 where a log is beyond its quota of today.", paused)
     yield _one("heads_waiting", "Heads of logs that a quorum has not cosigned yet.", waiting)
     yield Family(
         "cbm_quorum_age_seconds", "gauge", "Since the newest quorum for a head; +Inf where there is none.", ages

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Header, Response
 from exchange import __version__
 from exchange.api import shapes
 from exchange.api.room import NodeDep, RoomDep
-from exchange.api.standing import head_answer, trust_answer, witness_vkey
+from exchange.api.standing import head_answer, moment, trust_answer, witness_vkey
 from exchange.core.base64text import format_base64
 from exchange.core.note import format_vkey
 from exchange.errors import KeyNotAllowed
+from exchange.federation.quota import paused_until
 from exchange.store import documents
 from exchange.store import log as logs
 from exchange.store.peers import PeerStatus, peer_statuses
@@ -71,6 +72,11 @@ def peers(node: NodeDep) -> dict[str, Any]:
         heads = {
             log.participant: head_answer(tx, node, log) for log in known if log.participant in node.participants.records
         }
+        paused = {
+            log.participant: until
+            for log in known
+            if (until := paused_until(tx, log, node.participants, node.clock())) is not None
+        }
     items = []
     for code, record in sorted(node.participants.records.items()):
         if code == node.settings.participant:
@@ -86,6 +92,7 @@ def peers(node: NodeDep) -> dict[str, Any]:
                 "contacted": status.contacted,
                 "error": status.error,
                 "failures": status.failures,
+                "paused_until": moment(paused.get(code)),
                 "documents_missing": sum(owed.get(log.id, 0) for log in mine),
                 "head": heads.get(code),
             }

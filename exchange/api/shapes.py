@@ -104,6 +104,9 @@ class PeerAnswer(BaseModel):
     contacted: Moment | None
     error: str | None
     failures: Count
+    paused_until: Moment | None = Field(
+        description="its log grew by more than its quota of a day: it goes on then; null where not"
+    )
     documents_missing: Count
     head: HeadStanding | None = Field(description="of its current log; null where that is not known here yet")
 

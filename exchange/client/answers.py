@@ -72,6 +72,7 @@ class Peer(TypedDict):
     contacted: str | None
     error: str | None
     failures: int
+    paused_until: str | None
     documents_missing: int
     head: HeadStanding | None
 

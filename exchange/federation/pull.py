@@ -23,6 +23,7 @@ from exchange.federation.examine import Examine, Examined, Offers, examine
 from exchange.federation.findings import report_bad_entry, report_unproven
 from exchange.federation.heads import binding, check_promises, contradicted, next_head
 from exchange.federation.peer import PeerLog
+from exchange.federation.quota import limit_of, report_pause
 from exchange.store import documents, intake
 from exchange.store import log as logs
 from exchange.store.database import Database
@@ -135,11 +136,16 @@ class Puller:
             with self.db.read() as tx:
                 promised = binding(tx, log)
             check_promises(promised, tree)
-            for run in self._runs(peer, log, tree):
+            limit = self._limit(log, head.size)
+            for run in self._runs(peer, log, tree, limit):
                 found += self._store(peer, log, run, head, note)
                 log = self._log(log.origin)
                 if progress is not None:
                     progress(log.participant, log.stored, head.size)
+                if self._limit(log, head.size) <= log.stored:  # by its bytes
+                    break
+            if log.stored < head.size:
+                self._pause(log, head, note)
         except BadProof as error:
             failure = contradicted(self.db, log, tree, served, error, self.clock())
             if not isinstance(failure, Forked):  # what convicts is kept as evidence, and not as a promise
@@ -157,16 +163,36 @@ class Puller:
                 raise
         return found
 
-    def _runs(self, peer: PeerLog, log: LogState, tree: SignedTree) -> Iterator[Run]:
-        """Run after run up to the head, each proven. Long ones are examined while those before them are stored."""
-        frontier, end = held_tree(self.db, log), tree.head.size
+    def _limit(self, log: LogState, size: int) -> int:
+        """Up to where the quota of its log lets it be stored today."""
+        participants = self.participants()
+        if log.participant not in participants.quotas:
+            return size
+        with self.db.read() as tx:
+            limit = limit_of(tx, log, participants, self.clock())
+        return size if limit is None else min(size, limit)
+
+    def _pause(self, log: LogState, head: Checkpoint, note: bytes) -> None:
+        """What is beyond the quota stays signed, and waits for tomorrow."""
+        now = self.clock()
+        with self.db.write() as tx:
+            logs.promise(tx, log, Signed(head.size, head.root, note), now)
+            report_pause(tx, log, head.size, self.participants(), now)
+
+    def _runs(self, peer: PeerLog, log: LogState, tree: SignedTree, end: int) -> Iterator[Run]:
+        """Run after run up to `end`, each proven. Long ones are examined while those before them are stored."""
+        frontier = held_tree(self.db, log)
+        if (
+            log.stored >= end < tree.head.size
+        ):  # paused; else a run of nothing is one as well: it makes the head durable
+            return
         ahead: deque[Run] = deque()
         failure, more = None, True
         with ThreadPoolExecutor(1, thread_name_prefix="examine") as desk:  # whose thread begins with the first job
             while True:
                 while more and len(ahead) <= (AHEAD if ahead and ahead[-1].parts else 0):
                     try:
-                        ahead.append(self._next_run(peer, log, tree, frontier, desk))
+                        ahead.append(self._next_run(peer, log, tree, frontier, desk, end))
                         more = ahead[-1].end < end
                     except ExchangeError as error:
                         failure, more = error, False  # what was proven before it counts
@@ -178,10 +204,10 @@ class Puller:
                     return
 
     def _next_run(
-        self, peer: PeerLog, log: LogState, tree: SignedTree, frontier: Frontier, desk: ThreadPoolExecutor
+        self, peer: PeerLog, log: LogState, tree: SignedTree, frontier: Frontier, desk: ThreadPoolExecutor, end: int
     ) -> Run:
         start = frontier.size
-        entries = fetch_run(tree, start, self.run)
+        entries = fetch_run(tree, start, self.run)[: end - start]
         leaves = [leaf_hash(entry) for entry in entries]
         root, participants = prove_run(frontier, leaves, tree), self.participants()
         if len(entries) < MANY:

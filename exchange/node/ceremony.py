@@ -17,7 +17,7 @@ from exchange.errors import Misuse, RecordRefused
 from exchange.files import write_whole
 from exchange.node.change import Change, read_change
 from exchange.node.stick import Signature, Stick
-from exchange.trust.charter import Charter, Decided, Final, Member, Quota, Relay, check_charter_follows
+from exchange.trust.charter import Charter, Decided, Final, Member, Relay, check_charter_follows
 from exchange.trust.choice import Chosen, choose, pin
 from exchange.trust.contents import RootSays, charter_in, read_root
 from exchange.trust.drafts import draft_root, draft_targets
@@ -26,7 +26,7 @@ from exchange.trust.identities import FOUNDERS, Identity, in_force
 from exchange.trust.join import Join, read_join
 from exchange.trust.record import STATE_KINDS
 from exchange.trust.rolefile import ROOT, TARGETS, Authority, RoleFile
-from exchange.trust.roster import Roster, Rosters, Seat
+from exchange.trust.roster import Quota, Roster, Rosters, Seat
 from exchange.trust.summary import summarise
 
 GOOD_FOR = timedelta(days=365)

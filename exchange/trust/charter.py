@@ -42,7 +42,7 @@ from exchange.trust.recordtext import (
     wrong,
 )
 from exchange.trust.rolefile import MAX_VERSION
-from exchange.trust.roster import Roster, Rosters, Seat
+from exchange.trust.roster import Quota, Roster, Rosters, Seat
 
 T = TypeVar("T")
 
@@ -58,14 +58,6 @@ class Decided:
     state: str
     since: str
     decision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What one participant may enter into its log in a day, at most, before others may ask why."""
-
-    entries_per_day: int = 10_000
-    bytes_per_day: int = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,8 @@ def participants_of(
     charter: Charter, records: Mapping[str, ParticipantRecord], replaced: Mapping[str, tuple[Replaced, ...]]
 ) -> Participants:
     known = {code: stated(record, charter.members[code]) for code, record in sorted(records.items())}
-    return Participants(charter.federation, charter.live, known, charter.rosters, replaced)
+    quotas = {code: charter.members[code].quota for code in known}
+    return Participants(charter.federation, charter.live, known, charter.rosters, replaced, quotas)
 
 
 def _together(

@@ -47,7 +47,7 @@ from exchange.trust.recordtext import (
     parse_text,
     wrong,
 )
-from exchange.trust.roster import Rosters, roster_of_records
+from exchange.trust.roster import Quota, Rosters, roster_of_records
 
 __all__ = [
     "Closed",
@@ -78,7 +78,7 @@ class Participants:
     """One federation's records by participant code. Making one runs the audit: an unaudited one does not exist.
 
     `rosters` say who witnesses; where none are given, they follow from the records. `replaced`: by code, where the founders
-    replaced identity keys that were lost.
+    replaced identity keys that were lost; `quotas`: what each may enter into its log in a day, where they say so.
     """
 
     federation: str
@@ -86,6 +86,7 @@ class Participants:
     records: Mapping[str, ParticipantRecord]
     rosters: Rosters = DERIVED
     replaced: Mapping[str, tuple[Replaced, ...]] = field(default_factory=dict)
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
     _by_origin: Mapping[str, ParticipantRecord] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -31,6 +31,14 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What one participant may enter into its log in a day, at most, before others may ask why."""
+
+    entries_per_day: int = 10_000
+    bytes_per_day: int = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """In force from `since` until the next one begins."""
 

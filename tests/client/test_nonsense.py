@@ -137,7 +137,15 @@ EVERYTHING: dict[str, Any] = dict.fromkeys(
 )
 EVERYTHING |= dict.fromkeys(("size", "admitted", "disputed", "refused", "waiting"), 1)
 EVERYTHING |= dict.fromkeys(("failures", "documents_missing", "version"), 1)
-EVERYTHING |= {"head": None, "attempted": None, "contacted": None, "error": None, "title": {}, "obligations": []}
+EVERYTHING |= {
+    "paused_until": None,
+    "head": None,
+    "attempted": None,
+    "contacted": None,
+    "error": None,
+    "title": {},
+    "obligations": [],
+}
 NEXT: list[Any] = ["http://elsewhere.example/v1/alerts?x", "//elsewhere.example/", "@elsewhere.example/v1/alerts?"]
 NEXT += [5, [], "", ":80/", "/v1/submissions?x", "/local/pull", "v1/alerts?", "/v1/alerts", "/v1/alerts/../node?x"]
 
