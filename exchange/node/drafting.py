@@ -53,6 +53,7 @@ from exchange.trust.roles import Officer, Right, officer_in_force
 MAX_DRAFTS = 200  # at one node
 MAX_DRAFT = 8 * 1024 * 1024  # bytes of the documents of one; what is larger is signed with `cbm sign` and submitted
 MAX_DRAFTS_SIZE = 256 * 1024 * 1024  # bytes of the documents of all of them
+MAX_WRITTEN = 256 * 1024  # bytes of heading and answers, as they were written
 MAX_ATTACHMENTS = 20
 LIFE: timedelta = ISSUED_WITHIN
 _ATTACHMENT = ("name", "media_type", "language", "content")
@@ -129,6 +130,8 @@ class Drafting:
             raise TooLarge(f"the answers of a return have at most {SMALL_DOCUMENT} bytes", pointer="/body")
         kept = [{name: one[name] for name in _ATTACHMENT[:3]} for one in attachments]
         written = orjson.dumps({"return": header, "body": body, "attachments": kept}).decode()
+        if len(written) > MAX_WRITTEN:
+            raise TooLarge(f"heading and answers have at most {MAX_WRITTEN} bytes", pointer="/body")
         expires = int((now + LIFE).timestamp())
         when = now.isoformat(timespec="seconds")
         said = (payload, submission_id(payload), (), created_by, officer.keyid, when, expires, documents)

@@ -247,6 +247,8 @@ def test_drafts_are_bounded(office: Office, monkeypatch: pytest.MonkeyPatch) -> 
     assert code_of(office.ask("POST", "", office.editor, written())) == (413, "too-large")
     assert office.ask("DELETE", f"/{first['id']}", office.editor).json() == {"deleted": True}
     office.create()
+    nil = {**written(header={"kind": "nothing to declare"}), "body": {"x": "y" * 300_000}}
+    assert code_of(office.ask("POST", "", office.editor, nil)) == (413, "too-large"), "also what no document is made of"
     many = written(attachments=tuple((f"{number}.pdf", b"x") for number in range(21)))
     assert code_of(office.ask("POST", "", office.editor, many)) == (400, "malformed")
 

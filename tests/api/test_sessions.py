@@ -1,5 +1,6 @@
 """An officer signs in with their own key, at their own node, once a challenge; whatever else comes is nobody."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -206,6 +207,15 @@ def test_the_database_holds_no_token(node: WorldNode) -> None:
         row = db.exec_driver_sql("SELECT * FROM officer_session").one()
     assert bytes.fromhex(token) not in [bytes(value) for value in row if isinstance(value, bytes | memoryview)]
     assert token not in map(str, row)
+
+
+def test_no_token_is_logged_or_shown(node: WorldNode, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    message = challenge(node, node.officer)
+    opened = node.running.app.state.room.sessions.open(message, format_base64(node.officer.sign(message)))
+    assert who(node, opened.token) == (200, ["releaser"])
+    wrong = node.get("/v1/session", headers=bearer(opened.token[:-2]))
+    assert opened.token[:16] not in wrong.text + caplog.text + repr(opened)
 
 
 def test_a_signed_challenge_is_worth_nothing_at_the_door(node: WorldNode) -> None:
