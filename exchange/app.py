@@ -44,7 +44,7 @@ from exchange.federation.examine import ReadForms
 from exchange.federation.founders import TrustList
 from exchange.federation.heads import confront
 from exchange.federation.lines import take_note
-from exchange.federation.peer import open_client
+from exchange.federation.peer import open_client, prover
 from exchange.federation.pull import Puller
 from exchange.federation.rounds import Rounds, Visit
 from exchange.federation.trustlist import import_peers
@@ -60,6 +60,7 @@ from exchange.node.term import let_go
 from exchange.node.timekeeper import Timekeeper
 from exchange.node.twin import Twin
 from exchange.server import Server, listen
+from exchange.store.readers import is_held_back, release_due
 from exchange.workers import Workers
 
 _logger = logging.getLogger("exchange.app")
@@ -91,8 +92,12 @@ class Exchange:
                 self.node.catalogue,
                 clock,
                 workers=self._workers,
+                own=settings.participant,
                 on_note=self._take_note,
             )
+            transport = settings.keys / "transport.key"
+            held = open_key(transport, kind=Kind.TRANSPORT).key if transport.exists() else None
+            self.prove = None if held is None else prover(held, clock)
             client = (client_for or open_client)()
             self.rounds = Rounds(
                 puller,
@@ -101,10 +106,12 @@ class Exchange:
                 timeout=settings.peer_timeout,
                 on_own_head=self._own_head,
                 on_head=self.node.witness.take_over,
-                afterwards=Findings(self.node).look,
+                afterwards=self._after_round,
                 trust=self.trust,
+                prove=self.prove,
                 client_for=lambda: client,
             )
+            self._findings = Findings(self.node)
             self.import_records()
             self.cosigners = Cosigners(
                 self.node.db,
@@ -234,6 +241,19 @@ class Exchange:
         self.recovery.ask()
         self.timekeeper.ask_again()
         self.node.space.check()
+        self._release()
+
+    def _after_round(self) -> None:
+        self._findings.look()
+        self._release()
+
+    def _release(self) -> None:
+        """Open the documents whose day has come by what witnesses vouch for."""
+        with self.node.db.read() as tx:
+            waits = is_held_back(tx)
+        while waits:
+            with self.node.db.write() as tx:
+                waits = release_due(tx, self.node.participants, self.node.clock()) > 0
 
     def start(self) -> None:
         for start in (self.recovery.start, self._timer.start, self.indexer.start, self.cosigners.start):

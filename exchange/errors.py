@@ -8,6 +8,7 @@
     │   ├── UnknownKey             a signature by a key that nobody here vouches for
     │   ├── BadSignature           a signature that does not verify
     │   ├── BadProof               a Merkle proof that does not lead to the signed root
+    │   ├── ProofRefused           a signed request that does not prove who asks
     │   ├── WrongCommitment        a document that is not the one the statement commits to
     │   ├── BadSeal                a sealed letter that was changed, or whose keys do not belong to it
     │   ├── WrongLetter            a letter that is not the one its outer submission speaks for
@@ -18,7 +19,7 @@
     │   ├── WrongParticipant       speaks for somebody else
     │   ├── KeyNotAllowed          the record does not let this key sign this form here
     │   ├── TooFewSignatures       fewer keys than the record's threshold for this form
-    │   ├── AudienceNotEnforced    an audience that this version cannot keep
+    │   ├── AudienceNotEnforced    an audience that this version cannot keep, or that is wider within
     │   ├── DuplicateSubmission    the same statement already stands in the log
     │   ├── UnknownForm            no such form here, or another version of it
     │   ├── DoesNotFit             a document that its form refuses
@@ -33,6 +34,7 @@
     ├── ChangedMeanwhile           a change to something that somebody else has changed since it was read
     ├── DraftFrozen                a change to a draft under which signatures stand
     ├── NotFound                   nothing here by that name
+    ├── Restricted                 here, and not for whoever asks
     ├── Unavailable                right request, wrong moment
     │   ├── InUse                  another process holds this data directory
     │   ├── LogStopped             this node no longer appends, and says why
@@ -94,6 +96,11 @@ class BadProof(Unverified):
     next_step = "Fetch the receipt again from the log itself; if it still fails, keep both as evidence."
 
 
+class ProofRefused(Unverified):
+    code = "proof-refused"
+    next_step = "Sign the request anew with a key of the participant's record, for the address of this node and this minute; check the clock."
+
+
 class WrongCommitment(Unverified):
     code = "wrong-commitment"
     next_step = "Send each document with the opening made when it was signed, byte for byte."
@@ -149,7 +156,7 @@ class TooFewSignatures(NotAdmitted):
 
 class AudienceNotEnforced(NotAdmitted):
     code = "audience-not-enforced"
-    next_step = "Send it by another channel for now: this version keeps public documents only."
+    next_step = "Name public, States and Partners, or participating States, and no wider audience for a document than for the statement."
 
 
 class DuplicateSubmission(NotAdmitted):
@@ -229,6 +236,11 @@ class DraftFrozen(ExchangeError):
 class NotFound(ExchangeError):
     code = "not-found"
     next_step = "Check the identifier; lists under /v1/ show what is here."
+
+
+class Restricted(ExchangeError):
+    code = "restricted"
+    next_step = "Ask your own State's node, as one of its officers; or ask the publisher to release it."
 
 
 class Unavailable(ExchangeError):

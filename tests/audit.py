@@ -123,8 +123,13 @@ def _documents(db: Connection, folder: Path) -> None:
         held[number] = commitment
     assert len(held) == len(set(held.values())), "a document is held twice"
     assert [row[0] for row in _rows(db, "SELECT count(*) FROM document")] == [len(held)], "a document has no opening"
-    for commitment, key, document in _rows(db, "SELECT commitment, key, document FROM slot"):
+    slots = "SELECT t.commitment, t.key, t.document, l.participant FROM slot t JOIN log l ON l.id = t.log_id"
+    owners = {(document, participant) for _, _, document, participant in _rows(db, slots)}
+    numbers = {commitment: number for number, commitment in held.items()}
+    for commitment, key, document, participant in _rows(db, slots):
         assert key == _key(commitment), f"the key of a slot of {commitment.hex()}"
         assert held.get(document) == (commitment if document is not None else None), f"slot of {commitment.hex()}"
         if document is None:
-            assert commitment not in held.values(), f"{commitment.hex()} is held, and a slot says it is missing"
+            number = numbers.get(commitment)
+            others = any(one == number for one, _ in owners) and (number, participant) not in owners
+            assert number is None or others, f"{commitment.hex()} is held, and a slot says it is missing"

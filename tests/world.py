@@ -36,7 +36,7 @@ from exchange.federation.peer import open_client
 from exchange.node.draft import Draft, prepare
 from exchange.node.founding import found, write_participants
 from exchange.resources import form_files
-from exchange.trust.participants import Participants
+from exchange.trust.participants import ParticipantRecord, Participants
 from tests import key_named
 from tests.audit import audit
 from tests.databases import give_database
@@ -196,9 +196,15 @@ class WorldNode:
 
 
 class World:
-    """The nodes named, all in one federation, all running."""
+    """The nodes named, all in one federation, all running. `edit` changes the record of each before anybody knows it."""
 
-    def __init__(self, folder: Path, *codes: str, audited: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *codes: str,
+        audited: bool = True,
+        edit: Callable[[ParticipantRecord], ParticipantRecord] = lambda record: record,
+    ) -> None:
         self.now = START
         self.audited = audited
         self.wire = Wire()
@@ -218,7 +224,8 @@ class World:
                 listen="127.0.0.1:1",
                 pull_at_start=False,
             )
-            records[code] = found(settings, name=code, officers=[node.officer.public], now=START).records[code]
+            made = found(settings, name=code, officers=[node.officer.public], now=START).records[code]
+            records[code] = edit(made)
             give_database(node.directory)
             self.nodes[code] = node
             self.wire.nodes[f"{code.lower()}.{FEDERATION}"] = node

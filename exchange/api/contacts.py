@@ -11,6 +11,7 @@ from pydantic import WithJsonSchema
 from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, held, refusals
 from exchange.api.etags import etag_of
+from exchange.api.proof import ReachDep
 from exchange.api.room import Flag, NodeDep, Statuses, Word
 from exchange.api.standing import standing_answer
 from exchange.errors import Malformed, NotFound
@@ -27,9 +28,10 @@ _MOMENT = {"type": "string", "format": "date-time", "pattern": "^(?!9999)(19[7-9
 Moment = Annotated[str, WithJsonSchema(_MOMENT)]
 
 
-@router.get("/contacts", response_model=shapes.Contacts, responses=held(refusals(404)), openapi_extra=CONDITIONAL)
+@router.get("/contacts", response_model=shapes.Contacts, responses=held(refusals(401, 404)), openapi_extra=CONDITIONAL)
 def contacts(
     node: NodeDep,
+    reach: ReachDep,
     participant: Word | None = None,
     role: Word | None = None,
     language: Word | None = None,
@@ -37,12 +39,13 @@ def contacts(
     status: Statuses = None,
     now: Annotated[Flag, Query(description="leave out those who are outside their stated hours")] = False,
 ) -> Response:
-    """Contacts in force at the moment `at` (ISO 8601 with a zone; default the present minute), those reachable first."""
+    """Contacts in force at the moment `at` (ISO 8601 with a zone; default the present minute) that the asker may read, those reachable first."""
     moment = to_the_minute(node.clock()) if at is None else parse_moment(at)
     if participant is not None and participant not in node.participants.records:
         raise NotFound(f"no participant {participant[:20]!r} is known here")
     found = look_up(
         node,
+        reach,
         participant=participant,
         role=role,
         language=language,

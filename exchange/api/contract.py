@@ -10,8 +10,8 @@ from exchange.api.problems import PROBLEM
 
 _REFUSALS = {
     400: "Not what was expected; the detail says what was",
-    401: "No officer of this node proved to ask, or their time is over",
-    403: "The signatures, or the record behind them, do not allow it",
+    401: "No officer of this node proved to ask, or their time is over; or a proof came with the request, and it does not hold",
+    403: "The signatures, or the record behind them, or the audience of a document, do not allow it",
     404: "Nothing here by that name",
     409: "It stands in the log already, or disagrees with what does",
     412: "Somebody else has changed it since it was read",

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, raw, refusals, tagged
 from exchange.api.etags import is_held
+from exchange.api.proof import ReachDep
 from exchange.api.room import NodeDep, Number, PathId, Word
 from exchange.core.base64text import format_base64
 from exchange.errors import NotFound
@@ -19,6 +20,7 @@ from exchange.node.node import Node
 from exchange.store import documents
 from exchange.store import log as logs
 from exchange.store.documents import HeldDocument
+from exchange.trust.audience import Reach
 
 router = APIRouter(prefix="/v1")
 
@@ -38,13 +40,16 @@ class WholeFile(FileResponse):
 @router.get(
     "/documents/{commitment}",
     response_class=Response,
-    responses={**tagged("*/*", CBM_Opening=shapes.BASE64), **refusals(404)},
+    responses={**tagged("*/*", CBM_Opening=shapes.BASE64), **refusals(401, 403, 404)},
     openapi_extra=CONDITIONAL,
 )
-def document(node: NodeDep, request: Request, commitment: PathId) -> Response:
-    """The bytes, with the opening (`CBM-Opening`) that proves them to be the document committed to. Always a download."""
+def document(node: NodeDep, reach: ReachDep, request: Request, commitment: PathId) -> Response:
+    """The bytes, with the opening (`CBM-Opening`) that proves them to be the document committed to. Always a download.
+
+    403 where a public log names it for others than whoever asks, whether it is held here or not.
+    """
     with node.db.read() as tx:
-        held = documents.document(tx, commitment)
+        held = documents.document(tx, commitment, reach)
     headers = {
         "CBM-Opening": format_base64(held.opening),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(held.name, safe='')}",
@@ -62,15 +67,16 @@ def document(node: NodeDep, request: Request, commitment: PathId) -> Response:
     return WholeFile(node.files.path(held.commitment), headers=headers, media_type=held.media_type)
 
 
-@router.get("/documents", response_class=Response, responses={**raw("application/x-ndjson"), **refusals(404)})
+@router.get("/documents", response_class=Response, responses={**raw("application/x-ndjson"), **refusals(401, 404)})
 def documents_in_bulk(
     node: NodeDep,
+    reach: ReachDep,
     participant: Word,
     start: Annotated[Number, Query(alias="from")] = 0,
     to: Number | None = None,
     origin: Word | None = None,
 ) -> Response:
-    """Public documents of the entries [from, to) of a participant's log, one JSON line each, at most 4,096 entries an answer.
+    """Documents of the entries [from, to) of a participant's log that the asker may read, one JSON line each, at most 4,096 entries an answer.
 
     Larger ones come with `content` null: fetch them by their commitment.
     """
@@ -84,15 +90,17 @@ def documents_in_bulk(
     # A mirror may have stored more than its newest checkpoint covers; that is not served yet, here as in the tiles.
     end = min(log.size, start + ENTRIES, log.size if to is None else to)
     return StreamingResponse(
-        _lines(node, log.id, start, end), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"}
+        _lines(node, reach, log.id, start, end),
+        media_type="application/x-ndjson",
+        headers={"Cache-Control": "no-store"},
     )
 
 
-def _lines(node: Node, log_id: int, start: int, end: int) -> Iterator[bytes]:
+def _lines(node: Node, reach: Reach, log_id: int, start: int, end: int) -> Iterator[bytes]:
     """A few rows at a time, so that memory stays flat however long the stream is; in pieces, since each costs the server a turn."""
     while start < end:
         with node.db.read() as tx:
-            batch = documents.documents_between(tx, log_id, start, end, BATCH)
+            batch = documents.documents_between(tx, log_id, start, end, BATCH, reach)
         if not batch:
             return
         last = batch[-1].index

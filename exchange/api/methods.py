@@ -22,7 +22,8 @@ class Headed:
         async def send_head(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_head)
+        # A proof is over the method that was sent (api/proof.py).
+        await self._app({**scope, "method": "GET", "asked": "HEAD"}, receive, send_head)
 
 
 def allowed(request: Request) -> str:

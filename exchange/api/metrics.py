@@ -28,6 +28,8 @@ from exchange.store.peers import peer_statuses
 from exchange.store.restored import restored
 from exchange.store.schema import NEWEST
 from exchange.store.standing import head_standing
+from exchange.trust.asker import Asker
+from exchange.trust.audience import PUBLIC_REACH, Reach, reach
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OVERDUE_AFTER = timedelta(days=1)  # DESIGN section 4, rule 5: then a document is undelivered
@@ -54,8 +56,13 @@ def metrics(request: Request, room: RoomDep, node: NodeDep) -> PlainTextResponse
     if not node.settings.metrics_public and not is_from_here(request):
         raise NotFound("there is no /metrics here")
     stale_since = None if room.trust is None else room.trust.now_standing.held.stale_since
-    text = format_families(families(node, node.clock(), stale_since))
+    text = format_families(families(node, node.clock(), stale_since, whole=is_from_here(request)))
     return PlainTextResponse(text, headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
+
+
+def _own_reach(node: Node) -> Reach:
+    mine = node.participants.records.get(node.settings.participant)
+    return PUBLIC_REACH if mine is None else reach(Asker.node(mine))
 
 
 def is_from_here(request: Request) -> bool:
@@ -74,8 +81,11 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def families(node: Node, now: datetime, stale_since: datetime | None = None) -> Iterator[Family]:
-    """Every figure of the node, out of one snapshot. `stale_since`: of the founders' list."""
+def families(node: Node, now: datetime, stale_since: datetime | None = None, *, whole: bool = True) -> Iterator[Family]:
+    """Every figure of the node, out of one snapshot; `whole`, with those that grow by the size of what not everybody may read.
+
+    `stale_since`: of the founders' list.
+    """
     yield _one("build_info", "The program that runs.", 1, version=__version__, schema=NEWEST)
     appender, space = node.appender, node.space
     yield _one(
@@ -90,7 +100,8 @@ def families(node: Node, now: datetime, stale_since: datetime | None = None) -> 
     yield _one("witnesses_needed", "How many must, before the log takes anything after a start.", node.asked.needed)
     yield _one("queue_length", "Submissions that wait for the writer.", appender.waiting)
     yield _one("commits_total", "Commits of own submissions since the start.", appender.commits, kind="counter")
-    yield _one("disk_free_bytes", "Free on the disk of the data.", space.left())
+    if whole:
+        yield _one("disk_free_bytes", "Free on the disk of the data.", space.left())
     yield _one("disk_min_free_bytes", "Below it, nothing is taken in.", space.min_free)
     backup = last_backup(node.settings.directory)
     age = NEVER if backup is None else (now - backup.made).total_seconds()
@@ -99,14 +110,17 @@ def families(node: Node, now: datetime, stale_since: datetime | None = None) -> 
     yield _one("trust_stale_seconds", "Since nobody vouches for the founders' list; 0 while somebody does.", stale)
     yield _one("cosignatures_signed_total", "Signed as a witness since the start.", node.witness.signed, kind="counter")
     with node.db.read() as tx:
+        if whole:
+            yield _one(
+                "database_bytes", "Size of the database, without the files of large documents.", database_bytes(tx)
+            )
         yield from _of_database(tx)
         yield from _of_heads(tx, node, now)
-        yield from _of_logs(log_figures(tx, now - OVERDUE_AFTER))
+        yield from _of_logs(log_figures(tx, now - OVERDUE_AFTER, _own_reach(node) if whole else PUBLIC_REACH))
         yield from _of_peers(tx, sorted(set(node.participants.records) - {node.settings.participant}), now)
 
 
 def _of_database(tx: Transaction) -> Iterator[Family]:
-    yield _one("database_bytes", "Size of the database, without the files of large documents.", database_bytes(tx))
     yield _one("unsearched", "Submissions that cannot be found by all of their text yet.", behind(tx))
     yield _one("restored", "1 in a restored node that has not asked the others yet.", restored(tx) is not None)
     kinds: Samples = [({"kind": kind}, number) for kind, number in alerts_by_kind(tx).items()]

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Header, Response
 
 from exchange import __version__
 from exchange.api import shapes
+from exchange.api.contract import refusals
+from exchange.api.proof import AskerDep, ReachDep
 from exchange.api.room import NodeDep, RoomDep
 from exchange.api.standing import head_answer, moment, trust_answer, witness_vkey
 from exchange.core.base64text import format_base64
@@ -16,6 +18,7 @@ from exchange.federation.quota import paused_until
 from exchange.store import documents
 from exchange.store import log as logs
 from exchange.store.peers import PeerStatus, peer_statuses
+from exchange.trust.asker import OPERATOR
 
 VERDICTS = ("admitted", "disputed", "refused", "waiting")
 
@@ -63,11 +66,11 @@ def heads(node: NodeDep) -> dict[str, Any]:
     return {"items": items, "next": None}
 
 
-@router.get("/v1/peers", response_model=shapes.Peers)
-def peers(node: NodeDep) -> dict[str, Any]:
-    """How the last contact with each peer went, and what it still owes."""
+@router.get("/v1/peers", response_model=shapes.Peers, responses=refusals(401))
+def peers(node: NodeDep, reach: ReachDep) -> dict[str, Any]:
+    """How the last contact with each peer went, and what it still owes of what the asker may read."""
     with node.db.read() as tx:
-        statuses, owed = peer_statuses(tx), documents.count_missing(tx)
+        statuses, owed = peer_statuses(tx), documents.count_missing(tx, reach)
         known = logs.all_logs(tx)
         heads = {
             log.participant: head_answer(tx, node, log) for log in known if log.participant in node.participants.records
@@ -119,8 +122,10 @@ def readyz(node: NodeDep, response: Response) -> dict[str, str | None]:
 
 
 @router.post("/local/pull", include_in_schema=False)
-def pull_now(room: RoomDep, authorization: str = Header("")) -> dict[str, Any]:
-    """A round of visits at once, for whoever can read the operator's token in the data directory (`cbm pull`)."""
-    if not hmac.compare_digest(authorization.encode(), f"Bearer {room.token}".encode()):
+def pull_now(room: RoomDep, asker: AskerDep, authorization: str = Header("")) -> dict[str, Any]:
+    """A round of visits at once, for whoever can read the operator's token in the data directory (`cbm pull`), or is an operator by the record."""
+    if not (asker.own and OPERATOR in asker.roles) and not hmac.compare_digest(
+        authorization.encode(), f"Bearer {room.token}".encode()
+    ):
         raise KeyNotAllowed("this is for the operator of the node, with the token in its directory")
     return {"visits": room.pull()}

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from exchange import errors
 from exchange.api.methods import allowed
+from exchange.core.httpsig import ACCEPT
 from exchange.errors import ExchangeError, Malformed, NotFound
 
 PROBLEM = "application/problem+json"
@@ -21,6 +22,7 @@ STATUS: dict[type[ExchangeError], int] = {
     errors.TooLarge: 413,
     errors.Malformed: 400,
     errors.BadSignature: 403,
+    errors.ProofRefused: 401,
     errors.UnknownKey: 403,
     errors.NotSignedIn: 401,
     errors.Unverified: 422,
@@ -35,9 +37,15 @@ STATUS: dict[type[ExchangeError], int] = {
     errors.ChangedMeanwhile: 412,
     errors.DraftFrozen: 409,
     errors.NotFound: 404,
+    errors.Restricted: 403,
     errors.Unavailable: 503,
     errors.Misuse: 500,
     errors.ExchangeError: 500,
+}
+
+_ALSO = {
+    401: {"WWW-Authenticate": "Signature", "Accept-Signature": ACCEPT},  # RFC 9110 section 11.6.1, RFC 9421 section 5.1
+    503: {"Retry-After": RETRY_SECONDS},
 }
 
 _logger = logging.getLogger("exchange.api")
@@ -62,9 +70,9 @@ def told(error: ExchangeError, status: int | None = None) -> dict[str, Any]:
 def problem(error: ExchangeError, status: int | None = None) -> JSONResponse:
     """The answer for one of our own errors."""
     body = told(error, status)
-    headers = NO_STORE | ({"Retry-After": RETRY_SECONDS} if body["status"] == 503 else {})
+    headers = NO_STORE | _ALSO.get(body["status"], {})
     if isinstance(error, errors.NotSignedIn):
-        headers |= {"WWW-Authenticate": "Bearer"}  # RFC 9110 section 15.5.2
+        headers |= {"WWW-Authenticate": "Bearer"}
     return JSONResponse(body, body["status"], headers, PROBLEM)
 
 

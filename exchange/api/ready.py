@@ -4,7 +4,7 @@ What `GET /v1/contacts` answers follows from four things and no more: the questi
 day, `at`), the data, and the records of participants. An answer is kept while the last three stand still, and everything is
 forgotten with the first of them that moves: a contact is seen with the first question after its commit, and nothing kept
 outlives its minute, whoever else may have written to the database. Many who ask the same at the same time have it worked
-out once.
+out once. Kept is what the public is told: who proves who they are is answered anew, and nothing of it stays here.
 """
 
 from asyncio import wrap_future
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exchange.api.etags import is_held
+from exchange.api.proof import is_signed
 from exchange.node.directory import to_the_minute
 from exchange.node.node import Node
 
@@ -80,7 +81,7 @@ class Ready:
         self._kept = _Kept(None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET" or is_signed(scope):
             await self._app(scope, receive, send)
             return
         stamp = self._stamp()

@@ -126,8 +126,11 @@ class DocumentState(BaseModel):
     media_type: str
     language: str | None
     audience: str
+    readers: str = Field(
+        description="who may read it now: the audience, once it is released, or wider; `nobody` before its day"
+    )
     commitment: Digest
-    held: bool
+    held: bool = Field(description="false as well where whoever asks may not read it")
     name: str | None = Field(description="as its sender called it; not covered by any signature")
     size: Count | None
 
@@ -147,7 +150,7 @@ class SubmissionAnswer(BaseModel):
     message: Annotated[str, _one_of(MESSAGES)]
     status: Status
     current: bool
-    fits: str
+    fits: str = Field(description="the verdict on the body; `restricted` for those who may not read it")
     standing: Annotated[str, _one_of((RECORDED, WITNESSED))]
     disputed: Place | None = Field(
         description="from where on its State disputes what stands under that key, or in that log; null where it does not"

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, refusals, tagged
 from exchange.api.etags import etag_of, is_held
+from exchange.api.proof import ReachDep
 from exchange.api.room import Flag, Id, Limit, NodeDep, Number, PathId, Question, RoomDep, Span, Statuses, Word, page
 from exchange.api.standing import standing_answer
 from exchange.core.dsse import parse_envelope
@@ -62,6 +63,7 @@ def _answer(node: Node, state: SubmissionState, tally: Tally) -> dict[str, Any]:
                 "media_type": slot.media_type,
                 "language": slot.language,
                 "audience": slot.audience,
+                "readers": slot.readers,
                 "commitment": slot.commitment,
                 "held": slot.held,
                 "name": slot.name,
@@ -72,10 +74,11 @@ def _answer(node: Node, state: SubmissionState, tally: Tally) -> dict[str, Any]:
     }
 
 
-@router.get("/submissions", response_model=shapes.Submissions)
+@router.get("/submissions", response_model=shapes.Submissions, responses=refusals(401))
 def list_submissions(
     request: Request,
     node: NodeDep,
+    reach: ReachDep,
     participant: Word | None = None,
     form: Word | None = None,
     obligation: Word | None = None,
@@ -96,11 +99,11 @@ def list_submissions(
     wanted = Filter(participant, form, obligation, period, statuses, current, series, forms=forms)
     with node.db.read() as tx:
         if q is None:
-            found, more = submissions(tx, wanted, before=before, limit=limit), {}
+            found, more = submissions(tx, wanted, reach, before=before, limit=limit), {}
             items = _answers(tx, node, found)
         else:
             query = parse_query(q)
-            found = search(tx, wanted, query, before=before, limit=limit)
+            found = search(tx, wanted, query, reach, before=before, limit=limit)
             around = contexts(tx, found, query)
             items = [{**one, "context": text} for one, text in zip(_answers(tx, node, found), around, strict=True)]
             more = {"unsearched": behind(tx)}
@@ -109,14 +112,14 @@ def list_submissions(
     return Response(orjson.dumps({**answer, **more}), media_type="application/json")
 
 
-@router.get("/submissions/{ident}", response_model=shapes.SubmissionWhole, responses=refusals(404))
-def show_submission(node: NodeDep, ident: PathId) -> dict[str, Any]:
+@router.get("/submissions/{ident}", response_model=shapes.SubmissionWhole, responses=refusals(401, 404))
+def show_submission(node: NodeDep, reach: ReachDep, ident: PathId) -> dict[str, Any]:
     """One submission with its statement, its body where it is held here, and the history of its series."""
     with node.db.read() as tx:
-        state = submission(tx, ident)
+        state = submission(tx, ident, reach)
         envelope = parse_envelope(registry.position_of(tx, ident).envelope)
         ids = history(tx, state)
-        held = documents.documents_of(tx, logs.log_of(tx, state.origin).id, state.index)
+        held = documents.documents_of(tx, logs.log_of(tx, state.origin).id, state.index, reach)
         [answer] = _answers(tx, node, [state])
     bodies = [document.content for document in held if document.slot == "body" and document.content is not None]
     body = orjson.loads(bodies[0]) if bodies and state.fits == "fits" else None
@@ -158,10 +161,10 @@ def receipt(node: NodeDep, request: Request, ident: PathId) -> Response:
 @router.get(
     "/submissions/{ident}/pack",
     response_class=Response,
-    responses={**tagged("application/zip"), **refusals(404)},
+    responses={**tagged("application/zip"), **refusals(401, 404)},
     openapi_extra=CONDITIONAL,
 )
-def pack(room: RoomDep, node: NodeDep, request: Request, ident: PathId) -> Response:
-    """The evidence pack: everything to verify the submission offline, but for the anchor."""
+def pack(room: RoomDep, node: NodeDep, reach: ReachDep, request: Request, ident: PathId) -> Response:
+    """The evidence pack: everything to verify the submission offline, but for the anchor; with the documents that the asker may read."""
     bundle = None if room.trust is None else room.trust.now_standing.bundle
-    return _proof(pack_of(node, ident, bundle), request, "application/zip", f"{ident}.zip")
+    return _proof(pack_of(node, ident, reach, bundle), request, "application/zip", f"{ident}.zip")

@@ -29,7 +29,18 @@ from exchange.audit.series import (
 )
 from exchange.audit.shape import MAX_SHAPES, Reading, Shape
 from exchange.audit.tree import hash_tile, why_unsigned
-from exchange.audit.work import ABSENT, FINDINGS, MAX_FINDINGS, OPENED, UNDELIVERED, Outcome, Rows, Task, View
+from exchange.audit.work import (
+    ABSENT,
+    FINDINGS,
+    MAX_FINDINGS,
+    OPENED,
+    RESTRICTED,
+    UNDELIVERED,
+    Outcome,
+    Rows,
+    Task,
+    View,
+)
 from exchange.core.catalogue import Catalogue
 from exchange.core.evidence import EVIDENCE_SLOT, FINDING
 from exchange.core.form import judge
@@ -188,9 +199,10 @@ class _Run:
         index, ident, reading, view = row[0], judged.id, judged.reading, self._examiner.view
         assert ident is not None and reading is not None  # noqa: S101 - what is admitted has both
         columns = self._examiner.columns(reading.shape)
-        delivered, fits, body = self._delivery(index, reading, columns, mine, right)
+        delivered, withheld, fits, body = self._delivery(index, reading, columns, mine, right)
         disputed = judged.verdict == DISPUTED
-        self._outcome.counts[DISPUTED if disputed else OPENED if delivered else UNDELIVERED] += 1
+        there = OPENED if delivered else RESTRICTED if withheld else UNDELIVERED
+        self._outcome.counts[DISPUTED if disputed else there] += 1
         bits = _counts(judged) | DELIVERED * delivered
         if not disputed and body is not None and fits == FITS and columns.form is not None and columns.form.directory:
             bits |= ANSWERS
@@ -224,11 +236,15 @@ class _Run:
 
     def _delivery(
         self, index: int, reading: Reading, columns: Columns, mine: Sequence[Row], right: bool
-    ) -> tuple[bool, str | None, bytes | None]:
-        """(every document there and proven, how the body fits, the body); no answer for a body that is there and not proven."""
+    ) -> tuple[bool, bool, str | None, bytes | None]:
+        """(every document there and proven, none missing but restricted ones, how the body fits, the body).
+
+        There is no answer for a body that is there and not proven. A restricted document may be missing by right: who holds it
+        gives it to those alone whom it is for.
+        """
         slots = reading.shape.slots
         fits: str | None
-        delivered, fits, body = True, FITS, None
+        delivered, withheld, fits, body = True, True, FITS, None
         if self._whole and right and len(mine) != len(slots):
             detail = f"{len(mine)} documents are listed, its statement names {len(slots)}"
             self._outcome.fault(index, "slot", detail)
@@ -243,13 +259,15 @@ class _Run:
             content = self._proven(row, commitment) if row is not None and there else None
             if content is None:
                 delivered = False
+            if content is None and not (slot.restricted and not there):
+                withheld = False
                 if len(self._outcome.undelivered) < MAX_FINDINGS:
                     self._outcome.undelivered.append((index, slot.slot, commitment.hex()))
             if slot.slot == EVIDENCE_SLOT and reading.shape.form.code == FINDING:
                 self._finding(index, content)
             if slot.slot == "body":
                 fits, body = (None if there and content is None else self._fitting(columns, content)), content
-        return delivered, fits, body
+        return delivered, withheld, fits, body
 
     def _finding(self, index: int, evidence: bytes | None) -> None:
         """What a State tells of another's misbehaviour counts by its evidence alone, which is verified here again."""

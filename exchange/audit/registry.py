@@ -12,6 +12,7 @@ from exchange.audit.shape import Reading, Shape
 from exchange.core.form import Form
 
 FITS, MISFIT, NOT_KNOWN, NOT_HELD = "fits", "does not fit: ", "form not known here", "not held"
+RESTRICTED = "restricted"
 FITTINGS = (FITS, MISFIT, NOT_KNOWN, NOT_HELD)
 
 # How a statement acts on its series, in a few bits: message, return, status, and whether it opens the series.
@@ -65,6 +66,8 @@ def last_day(span: str) -> str:
 
 
 def kind_of(fits: str) -> str:
+    if fits == RESTRICTED:  # what is told to those who are not given the body either
+        return NOT_HELD
     return MISFIT if fits.startswith(MISFIT) else fits if fits in FITTINGS else NOT_KNOWN
 
 

@@ -26,7 +26,8 @@
      "notes": [], "unseen": []}        what is no fault, and what could not be looked at
 
 The counts of a log add up to what is stored of it. An entry is *opened* where every document it names is held and
-proven (or it names none), *undelivered* where one is not, *disputed* by its State (section 13), and *absent* where
+proven (or it names none), *restricted* where all that is not are documents that not everybody may read, *undelivered* where
+another one is not, *disputed* by its State (section 13), and *absent* where
 the log should have it and it is not there to be read, which is a fault. `log` and `index` are null where a fault is
 not about one; `index` is the size of a checkpoint where it is about that. What a fault is about (`what`): `entry`
 `tile` `checkpoint` `head` of a tree; `cosignature` of another State under a checkpoint, `witness`: this node's own; `id`

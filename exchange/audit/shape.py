@@ -6,7 +6,7 @@ read before is a statement exactly if that one was, and if each of the blanked v
 a shape is read by `core.statement`, the others by comparison, in a fifth of the time and with the same answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,10 +17,13 @@ from exchange.core.statement import (
     Statement,
     parse_statement,
 )
-from exchange.core.vocabulary import PUBLIC
 from exchange.errors import Malformed
 
 MAX_SHAPES = 4_096  # then all are forgotten and learnt anew: memory stays flat whatever stands in a log
+
+EVERYBODY = "public"
+# Section 13, step 6: each of these is for all of those before it, too. A list of participants is not among them.
+_WIDER: Mapping[object, int] = {"participating States": 0, "States and Partners": 1, EVERYBODY: 2}
 
 _SERIES, _ISSUED, _ID, _COMMITMENT = ',"series":', ',"issued":"', '"id":"', '"commitment":"'
 _DIGEST = 64  # characters
@@ -28,12 +31,13 @@ _SECOND = 20
 
 
 class Slot(NamedTuple):
-    """A document as a statement names it, but for its commitment."""
+    """A document as a statement names it, but for its commitment. `restricted`: not for everybody, or not at once."""
 
     slot: str
     media_type: str
     language: str | None
     audience: str | tuple[str, ...]
+    restricted: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,7 +53,7 @@ class Shape:
     return_: str
     message: str
     status: str
-    public: bool
+    kept: bool
     slots: tuple[Slot, ...]
 
 
@@ -125,7 +129,8 @@ def _digest(text: str) -> bytes:
 
 
 def _shape_of(statement: Statement) -> Shape:
-    audiences = {statement.audience, *(one.audience for one in statement.documents)}
+    outer = _WIDER.get(statement.audience, -1)
+    held_back = statement.release_on is not None
     return Shape(
         federation=statement.federation,
         origin=statement.origin,
@@ -136,6 +141,9 @@ def _shape_of(statement: Statement) -> Shape:
         return_=statement.return_,
         message=statement.message,
         status=statement.status,
-        public=audiences == {PUBLIC} and statement.release_on is None,
-        slots=tuple(Slot(one.slot, one.media_type, one.language, one.audience) for one in statement.documents),
+        kept=outer >= 0 and all(0 <= _WIDER.get(one.audience, -1) <= outer for one in statement.documents),
+        slots=tuple(
+            Slot(one.slot, one.media_type, one.language, one.audience, held_back or one.audience != EVERYBODY)
+            for one in statement.documents
+        ),
     )

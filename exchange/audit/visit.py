@@ -30,7 +30,7 @@ from exchange.audit.report import Report
 from exchange.audit.run import FEW, Anchor, Progress, rosters_of, runs, settle_all, silent, work_off
 from exchange.audit.series import Contact
 from exchange.audit.sources import LogClaim, RecordClaim
-from exchange.audit.work import ABSENT, OPENED, UNDELIVERED, Task
+from exchange.audit.work import ABSENT, OPENED, RESTRICTED, UNDELIVERED, Task
 from exchange.core.base64text import format_base64
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint, origin_digest, verify_checkpoint
@@ -45,7 +45,7 @@ UNSEEN = (
     "checkpoints signed before the one that is served, and cosignatures that no answer rests on",
     "earlier versions of records",
     "which full return is in force, but for those that answer contact look-ups",
-    "documents that are not public, and whatever is kept and not served",
+    "restricted documents, and whatever is kept and not served",
 )
 
 
@@ -286,7 +286,7 @@ class _Visit:
                 ledger.fault("tile", f"tile {level}/{index} is not the one over the entries", log=number)
         counts = ledger.counts[number]
         ours = {name: counts[name] for name in (DISPUTED, REFUSED, WAITING)}
-        ours["admitted"] = counts[OPENED] + counts[UNDELIVERED]
+        ours["admitted"] = counts[OPENED] + counts[RESTRICTED] + counts[UNDELIVERED]
         said = {name: head.item.get(name) for name in ours}
         total = sum(value for value in said.values() if isinstance(value, int))
         if head.item.get("size") == log.size and total == log.size and said != ours and not counts[ABSENT]:

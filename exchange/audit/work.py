@@ -12,7 +12,7 @@ from exchange.audit.series import Finding
 from exchange.audit.shape import Reading
 from exchange.audit.tree import Signed, Tile
 
-OPENED, UNDELIVERED, ABSENT = "opened", "undelivered", "absent"
+OPENED, RESTRICTED, UNDELIVERED, ABSENT = "opened", "restricted", "undelivered", "absent"
 FINDINGS = ("convicting", "convicting nobody", "undelivered")  # what the evidence of a finding told (PLT-03) comes to
 MAX_FINDINGS = 200  # of one run, told one by one; the others are counted
 

@@ -92,16 +92,18 @@ def _rebuild(settings: Settings) -> "Rebuilt":
     exchange = Exchange(settings)
     node = exchange.node
     try:
-        puller = Puller(node.db, node.files, lambda: node.participants, node.catalogue, utc_now)
+        own = settings.participant
+        puller = Puller(node.db, node.files, lambda: node.participants, node.catalogue, utc_now, own=own)
         with open_client() as client:
             return Rebuilder(
                 puller,
                 client,
-                own=settings.participant,
+                own=own,
                 vkey=node.vkey,
                 timeout=settings.peer_timeout,
                 progress=lambda _who, held, signed: say(f"  {held:,} of {signed:,} entries"),
                 say=say,
+                prove=exchange.prove,
             ).run()
     finally:
         exchange.close()

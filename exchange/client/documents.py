@@ -5,7 +5,7 @@ Nothing of it counts before the last byte: what was written meanwhile is worth n
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
@@ -25,7 +25,7 @@ class Proven:
 
     commitment: str
     name: str
-    opening: bytes
+    opening: bytes = field(repr=False)
     size: int
 
 
@@ -34,7 +34,7 @@ class HeldDocument:
     """A proven document with its content."""
 
     proven: Proven
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 class Download(Generic[T]):

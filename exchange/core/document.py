@@ -14,7 +14,7 @@ section 2).
 import hashlib
 import hmac
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exchange.core.statement import DocumentRef
 from exchange.errors import Malformed, TooLarge, WrongCommitment
@@ -41,8 +41,8 @@ class Document:
 
     slot: str
     name: str
-    opening: bytes
-    content: bytes
+    opening: bytes = field(repr=False)
+    content: bytes = field(repr=False)
 
 
 class Committer:

@@ -1,7 +1,7 @@
 """Free-text search: what of a submission is searched, what a question means, and where it was answered.
 
-Searched are the texts of public bodies, whatever form they have and whether they fit it or not, and the names of public
-attachments; not the names of fields, numbers, or "not stated". A question is words, all of which must stand there:
+Searched are the texts of bodies that the asker may read, whatever form they have and whether they fit it or not, and the names of
+such attachments; not the names of fields, numbers, or "not stated". A question is words, all of which must stand there:
 
     malware                 the word, in any case and with any accents (words.py)
     "critical sector"       words next to each other in one text; so are those of `sector-specific`
@@ -108,6 +108,11 @@ def sequence(texts: Iterable[str]) -> list[str]:
             break
         found.append(GAP)
     return _thin(found) if len(found) > MAX_REPEATS else found
+
+
+def behind_mark(sequence: list[str], mark: str) -> list[str]:
+    """The same words, each with a mark in front by which they are not those of anybody else's text; none for what is public."""
+    return [word if word == GAP else mark + word for word in sequence] if mark else sequence
 
 
 def _thin(sequence: list[str]) -> list[str]:

@@ -14,20 +14,27 @@ from exchange.federation.offers import OfferedDocument
 from exchange.federation.peer import PeerLog
 from exchange.store import documents
 from exchange.store.database import Database
+from exchange.store.documents import Missing
 from exchange.store.fitting import judge_arrived
 from exchange.store.folder import Arrival, DocumentFolder
 from exchange.store.log import LogState
+from exchange.trust.audience import PUBLIC_REACH, Reach
 
 MISSING_AT_ONCE = 2_048  # missing documents looked at together
 MAX_SPAN = 4_096  # entries that one answer of the documents stream covers
 MAX_GAP = 64  # entries between two missing documents across which one answer is cheaper than two
 
 
-def blocks_of(peer: PeerLog, log: LogState, start: int, end: int) -> Generator[bytes, None, None]:
-    """The documents stream of the entries [start, end), in blocks of whole lines; one that breaks off leaves what came before it."""
+def blocks_of(
+    peer: PeerLog, log: LogState, start: int, end: int, *, proven: bool = False
+) -> Generator[bytes, None, None]:
+    """The documents stream of the entries [start, end), in blocks of whole lines; one that breaks off leaves what came before it.
+
+    `proven`: not only what is public, but what the peer gives to this node.
+    """
     with (
         contextlib.suppress(Unreachable, NotFound),
-        contextlib.closing(peer.documents(log.participant, log.origin, start, end)) as blocks,
+        contextlib.closing(peer.documents(log.participant, log.origin, start, end, proven=proven)) as blocks,
     ):
         yield from blocks
 
@@ -45,21 +52,23 @@ def within(blocks: Generator[bytes, None, None], room: int) -> list[bytes]:
     return [block for block in taken if block]
 
 
-def received(peer: PeerLog, files: DocumentFolder, offers: Offers) -> list[Arrival]:
+def received(peer: PeerLog, files: DocumentFolder, offers: Offers, *, proven: bool = False) -> list[Arrival]:
     """What held of the offers, the larger documents fetched one by one."""
     arrivals = offers.arrivals()
     for commitment, offer in offers.large:
-        arrival = _fetch(peer, files, offer, commitment)
+        arrival = _fetch(peer, files, offer, commitment, proven)
         if arrival is not None:
             arrivals.append(arrival)
     return arrivals
 
 
-def _fetch(peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitment: str) -> Arrival | None:
+def _fetch(
+    peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitment: str, proven: bool
+) -> Arrival | None:
     """The larger document, if its bytes and opening give the commitment that was signed."""
     incoming = files.receive(offer.slot, offer.name, offer.opening)
     try:
-        peer.document(commitment, incoming.write)
+        peer.document(commitment, incoming.write, proven=proven)
         if incoming.commitment() == commitment:
             return incoming.finish()
     except StorageFailed:  # this node's own trouble, and the end of the visit: the document is not missing
@@ -75,22 +84,27 @@ def _fetch(peer: PeerLog, files: DocumentFolder, offer: OfferedDocument, commitm
     return None
 
 
-def fill(db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, catalogue: Catalogue) -> int:
-    """Ask again for what this log's entries name and this node does not hold. Returns how many documents came.
+def fill(
+    db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, catalogue: Catalogue, reach: Reach = PUBLIC_REACH
+) -> int:
+    """Ask again for what this log's entries name, this node may read and does not hold. Returns how many documents came.
+
+    Who this node is, is proven where something is asked for that is not public.
 
     All of it is asked for on each visit, whatever never comes: the oldest debt must not hide the newest document.
     """
     found = start = 0
     while not peer.out_of_time:
         with db.read() as tx:
-            missing = documents.missing(tx, log.id, MISSING_AT_ONCE, start)
+            missing = documents.missing(tx, log.id, MISSING_AT_ONCE, start, reach)
         if not missing:
             break
-        first, end, wanted = _neighbours(missing)
-        came = received(peer, files, match(blocks_of(peer, log, first, end), wanted))
+        first, end, wanted, proven = _neighbours(missing)
+        blocks = blocks_of(peer, log, first, end, proven=proven)
+        came = received(peer, files, match(blocks, wanted), proven=proven)
         if came:
             with db.write() as tx:
-                judge_arrived(tx, documents.hold(tx, came)[1], catalogue)
+                judge_arrived(tx, documents.hold(tx, came, log.participant)[1], catalogue)
             found += len(came)
             start = first  # an answer has its bounds: where some came, more may come
         else:
@@ -98,13 +112,15 @@ def fill(db: Database, peer: PeerLog, files: DocumentFolder, log: LogState, cata
     return found
 
 
-def _neighbours(missing: Sequence[tuple[int, str, str]]) -> tuple[int, int, Wanted]:
-    """[first, end) and what is wanted of it: the missing documents that stand close enough for one answer."""
-    first = end = missing[0][0]
+def _neighbours(missing: Sequence[Missing]) -> tuple[int, int, Wanted, bool]:
+    """[first, end), what is wanted of it, the missing documents that stand close enough for one answer, and whether any is not public."""
+    first = end = missing[0].entry
     wanted: Wanted = {}
-    for index, slot, commitment in missing:
+    proven = False
+    for index, slot, commitment, is_public in missing:
         if index - end > MAX_GAP or index - first >= MAX_SPAN:
             break
         wanted[index, slot] = commitment
+        proven = proven or not is_public
         end = index + 1
-    return first, end, wanted
+    return first, end, wanted, proven

@@ -1,7 +1,7 @@
 """A line of the documents stream: a document that a peer offers, well formed or nothing (schemas/README.md, documents in bulk)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from exchange.core.base64text import parse_base64
@@ -29,9 +29,9 @@ class OfferedDocument:
     slot: str
     commitment: str
     name: str
-    opening: bytes
+    opening: bytes = field(repr=False)
     size: int
-    content: bytes | None
+    content: bytes | None = field(repr=False)
 
 
 def parse_offer(line: bytes) -> OfferedDocument | None:

@@ -7,10 +7,12 @@ and whatever goes wrong is `Unreachable`, or `NotFound` where the peer says so.
 """
 
 import re
+import secrets
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import httpx
 
@@ -18,6 +20,8 @@ from exchange import __version__
 from exchange.client.blocking import PatientTransport, no_cookies
 from exchange.client.patience import patient_until
 from exchange.core.document import MAX_DOCUMENT
+from exchange.core.httpsig import NODE, Request, sign_request
+from exchange.core.keys import PrivateKey
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import MAX_NOTE
 from exchange.core.receipt import MAX_RECEIPT
@@ -32,6 +36,9 @@ TRUST_HEADER = "CBM-Trust"
 MAX_STREAM = 64 * 1024 * 1024  # bytes of one answer of the documents stream
 MAX_HEADS = 1024 * 1024  # bytes of the list of all logs that a peer knows
 HEADS_MARK = "CBM-Heads"
+
+Prove = Callable[[Request], Mapping[str, str]]
+"""The headers that prove to a peer which State's node asks (core/httpsig.py)."""
 
 _MARK = re.compile(r"[0-9A-Za-z.-]{1,80}")
 # It goes back into a header of ours, so it is taken only as RFC 9110 section 8.8.3 writes it.
@@ -57,6 +64,8 @@ class PeerLog:
     """The SHA-256 of the bundle of the trust list that the peer holds, as its last answer said."""
     on_trust: Callable[[], None] = lambda: None
     """Called when `trust` is known, and before anything is made of the checkpoint that came with it."""
+    prove: Prove | None = None
+    """For what not everybody may read; all else is asked for as anybody asks."""
 
     @property
     def out_of_time(self) -> bool:
@@ -106,16 +115,20 @@ class PeerLog:
         limit = path.width * (HASH_SIZE if path.level is not None else MAX_ENTRY + 2)
         return self._get(f"{self.prefix}/tile/{format_tile_path(path)}", limit)[0]
 
-    def documents(self, participant: str, origin: str, start: int, end: int) -> Generator[bytes, None, None]:
+    def documents(
+        self, participant: str, origin: str, start: int, end: int, *, proven: bool = False
+    ) -> Generator[bytes, None, None]:
         """The documents of entries [start, end) of that log, a line each as the peer offers them (offers.py), in blocks of whole lines."""
         query = httpx.QueryParams({"participant": participant, "origin": origin, "from": start, "to": end})
-        with self._stream(f"/v1/documents?{query}", {}) as response:
+        path = f"/v1/documents?{query}"
+        with self._stream(path, self._proof(path) if proven else {}) as response:
             self._expect_ok(response)
             yield from self._blocks(response)
 
-    def document(self, commitment: str, write: Callable[[bytes], None]) -> None:
+    def document(self, commitment: str, write: Callable[[bytes], None], *, proven: bool = False) -> None:
         """Stream one document into `write`, at most 25 MiB."""
-        with self._stream(f"/v1/documents/{commitment}", {}) as response:
+        path = f"/v1/documents/{commitment}"
+        with self._stream(path, self._proof(path) if proven else {}) as response:
             self._expect_ok(response)
             for chunk in self._chunks(response, MAX_DOCUMENT):
                 write(chunk)
@@ -134,6 +147,9 @@ class PeerLog:
         with self._stream(f"{self.prefix}/add-checkpoint", {"Content-Type": "text/plain"}, body) as response:
             kind = response.headers.get("content-type", "")
             return response.status_code, kind, b"".join(self._chunks(response, MAX_NOTE))
+
+    def _proof(self, path: str) -> dict[str, str]:
+        return {} if self.prove is None else dict(self.prove(Request("GET", self.node_url + path)))
 
     def _get(self, path: str, limit: int, headers: dict[str, str] | None = None) -> tuple[bytes, httpx.Response]:
         """`headers` are the conditions under which the answer may be 304 Not Modified."""
@@ -196,6 +212,16 @@ class PeerLog:
                 raise Unreachable(f"{response.url} sends a line of more than {MAX_LINE} bytes")
         if rest:
             raise Unreachable(f"{response.url} broke off in the middle of a line")
+
+
+def prover(key: PrivateKey, clock: Callable[[], datetime]) -> Prove:
+    """With the transport key of this node."""
+
+    def prove(request: Request) -> Mapping[str, str]:
+        now = int(clock().timestamp())
+        return sign_request(request, key, tag=NODE, created=now, nonce=secrets.token_urlsafe(24))
+
+    return prove
 
 
 def open_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:

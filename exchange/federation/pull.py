@@ -29,6 +29,8 @@ from exchange.store import log as logs
 from exchange.store.database import Database
 from exchange.store.folder import DocumentFolder
 from exchange.store.log import LogState, Signed
+from exchange.trust.asker import Asker
+from exchange.trust.audience import PUBLIC_REACH, Reach, reach
 from exchange.trust.participants import Participants
 from exchange.workers import Workers
 
@@ -86,6 +88,7 @@ class Puller:
     clock: Callable[[], datetime]
     run: int = MAX_RUN
     workers: Workers[Catalogue] | None = None
+    own: str = ""
     on_note: Callable[[str, bytes], None] = lambda origin, note: (
         None
     )  # told of a checkpoint with all its lines, once its entries are here
@@ -107,14 +110,24 @@ class Puller:
             self._withheld.pop(origin, None)
         except Forked:
             # Documents of what was mirrored are owed even by a log that goes another way now.
-            fill(self.db, peer, self.files, log, self.catalogue)
+            self.fill(peer, log)
             raise
-        found += fill(self.db, peer, self.files, log, self.catalogue)
+        found += self.fill(peer, log)
         with self.db.read() as tx:
-            log, missing = logs.log_of(tx, origin), documents.count_missing(tx).get(log.id, 0)
+            log, missing = logs.log_of(tx, origin), documents.count_missing(tx, self.reach).get(log.id, 0)
         return Pulled(
             log.participant, origin, log.stored - first, found, missing, max(0, max(signed, log.size) - log.stored)
         )
+
+    @property
+    def reach(self) -> Reach:
+        """What this node may read of all that the others publish."""
+        record = self.participants().records.get(self.own)
+        return PUBLIC_REACH if record is None else reach(Asker.node(record))
+
+    def fill(self, peer: PeerLog, log: LogState) -> int:
+        """Ask for the documents of a log that are not here. Returns how many came."""
+        return fill(self.db, peer, self.files, log, self.catalogue, self.reach)
 
     def rest(self) -> None:
         """Between rounds no process waits for work, but for a while: a long log takes one visit after the other."""

@@ -23,11 +23,10 @@ from exchange.core.merkle import tree_root
 from exchange.core.note import Vkey
 from exchange.core.receipt import parse_receipt
 from exchange.errors import ExchangeError, Forked, NotFound
-from exchange.federation.collect import fill
 from exchange.federation.findings import fork_evidence, report_fork
 from exchange.federation.heads import confront
 from exchange.federation.lines import take_note
-from exchange.federation.peer import PeerLog
+from exchange.federation.peer import PeerLog, Prove
 from exchange.federation.pull import Progress, Puller
 from exchange.federation.trustlist import peers_of
 from exchange.store import documents
@@ -76,6 +75,7 @@ class Rebuilder:
     timeout: float
     progress: Progress
     say: Callable[[str], None]
+    prove: Prove | None = None
 
     def run(self) -> Rebuilt:
         """Raises Forked where our own key signed two histories: then nothing was taken, or nothing more."""
@@ -93,7 +93,8 @@ class Rebuilder:
             rebuilt.heads = self._take_heads(mirror)  # 4
         log = self._log()
         with self.puller.db.read() as tx:
-            rebuilt.lost = documents.missing(tx, log.id, MAX_TOLD)
+            missing = documents.missing(tx, log.id, MAX_TOLD, reach=self.puller.reach)
+        rebuilt.lost = [(one.entry, one.slot, one.commitment) for one in missing]
         rebuilt.size, rebuilt.entries = log.size, log.stored - before.stored
         rebuilt.seen = max((mirror.head.size for mirror in mirrors), default=0)
         return rebuilt
@@ -104,7 +105,9 @@ class Rebuilder:
 
     def _peer(self, record: ParticipantRecord) -> PeerLog:
         mirror = f"/mirror/{hashlib.sha256(self.vkey.name.encode()).hexdigest()}"
-        return PeerLog(self.client, record.node_url, time.monotonic() + self.timeout, mirror, hearsay=True)
+        return PeerLog(
+            self.client, record.node_url, time.monotonic() + self.timeout, mirror, hearsay=True, prove=self.prove
+        )
 
     def _ask_all(self, rebuilt: Rebuilt) -> list[Mirror]:
         """Largest head first."""
@@ -165,7 +168,7 @@ class Rebuilder:
             while True:
                 peer = self._peer(mirror.record)
                 if mirror.head.size <= log.size:
-                    found += fill(self.puller.db, peer, self.puller.files, log, self.puller.catalogue)
+                    found += self.puller.fill(peer, log)
                     break
                 pulled = self.puller.pull(peer, log.origin, None, self.progress)
                 found += pulled.documents

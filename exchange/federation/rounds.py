@@ -20,7 +20,7 @@ from exchange.core.checkpoint import origin_digest
 from exchange.errors import ExchangeError, NotFound, Unreachable
 from exchange.federation.founders import TrustList
 from exchange.federation.gossip import Difference, Gossip
-from exchange.federation.peer import PeerLog, open_client
+from exchange.federation.peer import PeerLog, Prove, open_client
 from exchange.federation.presence import look_at, look_at_all
 from exchange.federation.pull import Progress, Pulled, Puller
 from exchange.federation.trustlist import peers_of
@@ -66,6 +66,7 @@ class Rounds:
         timeout: float,
         on_own_head: Callable[[bytes, str], object],
         trust: TrustList | None = None,
+        prove: Prove | None = None,
         on_head: Callable[[str, bytes], object] = lambda origin, note: None,
         afterwards: Callable[[], None] = lambda: None,
         client_for: Callable[[], Any] = open_client,
@@ -73,7 +74,7 @@ class Rounds:
     ) -> None:
         self._puller, self._own, self._own_origin, self._timeout = puller, own, own_origin, timeout
         self._on_own_head, self._on_head, self._afterwards = on_own_head, on_head, afterwards
-        self._trust = trust
+        self._trust, self._prove = trust, prove
         self._trust_seen: dict[str, str] = {}
         self._client = client_for()
         self._monotonic = monotonic
@@ -205,7 +206,7 @@ class Rounds:
         if not closed:
             return []
         with self._puller.db.read() as tx:
-            here, owed = {log.origin: log for log in logs.all_logs(tx)}, documents.count_missing(tx)
+            here, owed = {log.origin: log for log in logs.all_logs(tx)}, documents.count_missing(tx, self._puller.reach)
         return [log for log in closed if log.origin in here and _lacks(here[log.origin], log, owed)]
 
     def _recover(self, log: ParticipantLog, peers: list[ParticipantRecord], progress: Progress | None) -> None:
@@ -230,7 +231,7 @@ class Rounds:
         deadline: float | None = None,
     ) -> PeerLog:
         until = self._monotonic() + self._timeout if deadline is None else deadline
-        return PeerLog(self._client, record.node_url, until, prefix, hearsay, self._now)
+        return PeerLog(self._client, record.node_url, until, prefix, hearsay, self._now, prove=self._prove)
 
     def _pull(self, peer: PeerLog, origin: str, progress: Progress | None) -> Pulled:
         place = peer.node_url + peer.prefix

@@ -13,6 +13,7 @@ from exchange.core.span import last_day
 from exchange.node.node import Node
 from exchange.node.reachability import CLOSED, REACHABLE, UNKNOWN, Reachability, reachability
 from exchange.store.contacts import StoredContact, contacts
+from exchange.trust.audience import PUBLIC_REACH, Reach
 
 _ORDER = {REACHABLE: 0, UNKNOWN: 1, CLOSED: 2}
 
@@ -37,6 +38,7 @@ def to_the_minute(moment: datetime) -> datetime:
 
 def look_up(
     node: Node,
+    reach: Reach = PUBLIC_REACH,
     *,
     participant: str | None,
     role: str | None,
@@ -45,11 +47,11 @@ def look_up(
     at: datetime,
     reachable_only: bool = False,
 ) -> list[Contact]:
-    """Contacts in force, best first. On a live node only actual ones, unless statuses are named."""
+    """Contacts in force that may be read, best first. On a live node only actual ones, unless statuses are named."""
     if statuses is None and node.participants.live:
         statuses = ("actual",)
     with node.db.read() as tx:
-        stored = contacts(tx, participant=participant, statuses=statuses)
+        stored = contacts(tx, reach, participant=participant, statuses=statuses)
     found = []
     for contact in stored:
         if role is not None and contact.body.get("role") != role:

@@ -15,11 +15,14 @@ from exchange.node.keyfile import open_key
 from exchange.store import log as logs
 from exchange.store.database import Transaction
 from exchange.store.figures import log_figures, unknown_forms
+from exchange.store.participants import newest_records
 from exchange.store.peers import PeerStatus, peer_statuses
 from exchange.store.restored import restored
 from exchange.store.schema import NEWEST, version
 from exchange.store.snapshot import snapshot
 from exchange.store.trust import held_since
+from exchange.trust.asker import Asker
+from exchange.trust.audience import PUBLIC_REACH, reach
 from exchange.trust.choice import pin
 from exchange.trust.participants import ParticipantRecord
 
@@ -83,7 +86,8 @@ def database_facts(settings: Settings, now: datetime) -> tuple[str, StoredFacts 
 
 
 def _stored(tx: Transaction, origin: str, now: datetime) -> StoredFacts:
-    figures = log_figures(tx, now - OVERDUE_AFTER)
+    mine = next((record for record in newest_records(tx).values() if record.log_ordinal(origin) is not None), None)
+    figures = log_figures(tx, now - OVERDUE_AFTER, PUBLIC_REACH if mine is None else reach(Asker.node(mine)))
     return StoredFacts(
         size=sum(log.size for log in figures if log.origin == origin),
         forms_unknown=unknown_forms(tx),

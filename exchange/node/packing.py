@@ -17,6 +17,7 @@ from exchange.store.database import Transaction
 from exchange.store.documents import HeldDocument
 from exchange.store.log import LogState
 from exchange.store.standing import standing
+from exchange.trust.audience import PUBLIC_REACH, Reach
 from exchange.trust.participants import Participants, format_participants
 from exchange.trust.quorum import policy_of
 from exchange.trust.roster import EVER
@@ -46,13 +47,16 @@ def receipts_of(node: Node, indexes: Collection[int]) -> dict[int, bytes]:
         return {receipt.index: format_receipt(receipt) for receipt in found}
 
 
-def pack_of(node: Node, ident: str, bundle: bytes | None = None) -> bytes:
-    """Everything an auditor without network needs, but for the anchor: a pack never vouches for itself. `bundle`: the founders' list."""
+def pack_of(node: Node, ident: str, reach: Reach = PUBLIC_REACH, bundle: bytes | None = None) -> bytes:
+    """Everything an auditor without network needs, but for the anchor: a pack never vouches for itself. With what may be read.
+
+    `bundle`: the founders' list.
+    """
     with node.db.read() as tx:
         position = registry.position_of(tx, ident)
         log = logs.log_of(tx, position.origin)
         receipt = format_receipt(_receipt(tx, node.participants, log, position.index))
-        found = documents.documents_of(tx, log.id, position.index)
+        found = documents.documents_of(tx, log.id, position.index, reach)
         if sum(document.size for document in found) > MAX_PACK:  # told before they are all in memory
             raise TooLarge(
                 f"its documents have more than {MAX_PACK:,} bytes: fetch envelope, receipt and each by itself"

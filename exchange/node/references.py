@@ -1,4 +1,5 @@
-"""What a submission may refer to, at its own State's door: series that begin in this log, and nothing of another status."""
+"""What a submission may refer to, at its own State's door: series that begin in this log, submissions of its own that it releases,
+and nothing of another status."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from exchange.core.vocabulary import MESSAGES_OF_A_SERIES
 from exchange.errors import UnknownSeries
 from exchange.store.database import Transaction
 from exchange.store.registry import Brief, briefs
+from exchange.store.rows import RELEASE, RELEASES
 
 
 class Said(NamedTuple):
@@ -17,11 +19,14 @@ class Said(NamedTuple):
     message: str
     return_: str
     references: tuple[str, ...]
+    releases: tuple[str, ...] = ()
 
 
 def said(statement: Statement) -> Said:
     brief = Brief(statement.participant, statement.form.code, statement.status, statement.series)
-    return Said(brief, statement.message, statement.return_, tuple([one.id for one in statement.references]))
+    released = tuple([one.id for one in statement.references if one.rel == RELEASES])
+    references = tuple([one.id for one in statement.references])
+    return Said(brief, statement.message, statement.return_, references, released)
 
 
 def known(tx: Transaction, all_said: Iterable[Said]) -> dict[str, Brief]:
@@ -35,8 +40,14 @@ def _named(said: Said) -> tuple[str, ...]:
 
 
 def check(said: Said, known: Mapping[str, Brief]) -> None:
-    """A series continues one of this log, of the same form and status; no reference crosses statuses. Raises UnknownSeries."""
-    brief, message, return_, _ = said
+    """A series continues one of this log, of the same form and status; what is released is this State's, of the same form; no
+    reference crosses statuses. Raises UnknownSeries."""
+    brief, message, return_, _, released = said
+    if message == RELEASE:
+        mine = [known.get(ident) for ident in released]
+        if not mine or any(one is None or one[:2] != brief[:2] for one in mine):
+            what = f"submissions of {brief.participant} under {brief.form}, each named as `{RELEASES}`"
+            raise UnknownSeries(f"a release names {what}, that stand in its log", pointer="/references")
     if message in MESSAGES_OF_A_SERIES or return_ == "nothing new":
         first = known.get(brief.series or "")
         if first is None or first.participant != brief.participant or first.series is not None:

@@ -9,6 +9,8 @@ from sqlalchemy import case, func, select
 from exchange.core.catalogue import FITS
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.readers import readable
+from exchange.trust.audience import PUBLIC_REACH, Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,18 @@ _IN_FORCE = (
 )
 
 
+_PUBLIC = _IN_FORCE.where(readable(PUBLIC_REACH))
+
+
 def contacts(
-    tx: Transaction, *, participant: str | None = None, statuses: tuple[str, ...] | None = None
+    tx: Transaction,
+    reach: Reach = PUBLIC_REACH,
+    *,
+    participant: str | None = None,
+    statuses: tuple[str, ...] | None = None,
 ) -> list[StoredContact]:
-    """All contacts in force, by participant and form. `confirmed` is the issued time of the last entry of the series."""
-    query = _IN_FORCE
+    """All contacts in force that may be read, by participant and form. `confirmed` is the issued time of the last entry of the series."""
+    query = _PUBLIC if reach == PUBLIC_REACH else _IN_FORCE.where(readable(reach))
     if participant is not None:
         query = query.where(_S.participant == participant)
     if statuses is not None:

@@ -127,8 +127,10 @@ class Database:
                     )
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self, *, silent: bool = False) -> Iterator[Transaction]:
         """The one write transaction of this process. Leaving the block without an error is the commit.
+
+        `silent`: of what nothing that is answered depends on, so that no answer has to be made anew.
 
         Raises StorageFailed where the storage refused. Then nothing was committed; or, on PostgreSQL, the answer to the commit was lost, and
         the next transaction sees what became of it, since it waits for the lock of the one before. What became of a commit that failed on
@@ -147,8 +149,9 @@ class Database:
                     raise
                 raise self._refused(error) from error
             finally:  # a commit that seems to have failed may have reached the disk
-                self.generation += 1
-                self.on_write()
+                if not silent:
+                    self.generation += 1
+                    self.on_write()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

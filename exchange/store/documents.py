@@ -6,19 +6,22 @@ and never a row without its file.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
 
 from exchange.core.jsonfields import is_digest
-from exchange.errors import Malformed, NotFound
+from exchange.core.vocabulary import PUBLIC
+from exchange.errors import Malformed, NotFound, Restricted
 from exchange.store import tables
 from exchange.store.bulk import among, fetch, insert_rows
 from exchange.store.database import Transaction
 from exchange.store.folder import Arrival, DocumentFolder
 from exchange.store.fulltext import arrived
+from exchange.store.readers import readable
 from exchange.store.shortkey import shortkey
+from exchange.trust.audience import PUBLIC_REACH, SEALED, Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,9 @@ class HeldDocument:
     media_type: str
     commitment: str
     name: str
-    opening: bytes
+    opening: bytes = field(repr=False)
     size: int
-    content: bytes | None
+    content: bytes | None = field(repr=False)
 
 
 def sweep(tx: Transaction, files: DocumentFolder) -> int:
@@ -47,10 +50,17 @@ class Kept(NamedTuple):
     id: int
     content: bytes | None
 
+    def __repr__(self) -> str:
+        return f"Kept({self.id})"
 
-def hold(tx: Transaction, arrivals: Sequence[Arrival]) -> tuple[dict[str, Kept], list[tuple[int, int]]]:
+
+def hold(
+    tx: Transaction, arrivals: Sequence[Arrival], participant: str
+) -> tuple[dict[str, Kept], list[tuple[int, int]]]:
     """Keep documents and their openings. Their files, if they have any, are durable, and stand in their place before the commit.
 
+    They came as documents of this participant, and are held for its entries alone: anybody may write the commitment of somebody
+    else's document into a log, and must not get it served, or judged, under an audience of their own.
     Returns where each is kept, by its commitment, and the entries (log id, index) that had missed one of them.
     """
     found = kept(tx, {arrival.commitment for arrival in arrivals})
@@ -68,11 +78,14 @@ def hold(tx: Transaction, arrivals: Sequence[Arrival]) -> tuple[dict[str, Kept],
             found[commitment] = Kept(number, arrival.content)
         insert_rows(tx, tables.DOCUMENT, ("id", "key", "commitment", "name", "size", "content"), rows)
         insert_rows(tx, tables.OPENING, ("document", "key"), openings)
-    return found, _answer(tx, found)
+    return found, _answer(tx, found, participant)
 
 
-def _answer(tx: Transaction, found: Mapping[str, Kept]) -> list[tuple[int, int]]:
-    """Tell the slots that miss these documents where they are."""
+def _answer(tx: Transaction, found: Mapping[str, Kept], participant: str) -> list[tuple[int, int]]:
+    """Tell the slots of this participant that miss these documents where they are."""
+    if not found:
+        return []
+    mine = {row[0] for row in tx.execute(select(tables.LOG.c.id).where(tables.LOG.c.participant == participant))}
     keys = {shortkey(bytes.fromhex(commitment)) for commitment in found}
     also = ("commitment", "log_id", "index", "slot")
     answered = []
@@ -80,7 +93,7 @@ def _answer(tx: Transaction, found: Mapping[str, Kept]) -> list[tuple[int, int]]
         among(tx, tables.SLOT, "key", keys, also, condition="AND document IS NULL")
     ):
         there = found.get(bytes(commitment).hex())
-        if there is not None:
+        if there is not None and log_id in mine:
             at = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.index == index, tables.SLOT.c.slot == slot)
             tx.execute(update(tables.SLOT).where(*at).values(document=there.id, missing_since=None))
             answered.append((log_id, index))
@@ -103,6 +116,18 @@ def kept(tx: Transaction, commitments: Collection[str]) -> dict[str, Kept]:
     return {commitment: there for commitment, there in found.items() if commitment in commitments}
 
 
+def kept_for(tx: Transaction, participant: str, commitments: Collection[str]) -> dict[str, Kept]:
+    """Those of these documents that are held here for an entry of this participant, or for nobody's any more."""
+    found = kept(tx, commitments)
+    if not found:
+        return {}
+    mine = {row[0] for row in tx.execute(select(tables.LOG.c.id).where(tables.LOG.c.participant == participant))}
+    numbers = {there.id for there in found.values()}
+    owners = list(among(tx, tables.SLOT, "document", numbers, ("log_id",)))
+    others = {number for number, _ in owners} - {number for number, log_id in owners if log_id in mine}
+    return {commitment: there for commitment, there in found.items() if there.id not in others}
+
+
 _LEAVING = (
     tables.SLOT.c.index,
     tables.SLOT.c.slot,
@@ -115,14 +140,14 @@ _LEAVING = (
 )
 
 
-def _leaving(tx: Transaction, *where: ColumnElement[bool], limit: int) -> Iterator[HeldDocument]:
-    """Public documents of admitted entries: the one query behind both doors through which a document leaves a node."""
+def _leaving(tx: Transaction, reach: Reach, *where: ColumnElement[bool], limit: int) -> Iterator[HeldDocument]:
+    """Documents of admitted entries that may be read: the one query behind both doors through which a document leaves a node."""
     query = (
         select(*_LEAVING)
         .select_from(tables.SLOT)
         .join(tables.DOCUMENT, tables.DOCUMENT.c.id == tables.SLOT.c.document)
         .join(tables.OPENING, tables.OPENING.c.document == tables.SLOT.c.document)
-        .where(tables.SLOT.c.audience == "public", *where)
+        .where(readable(reach), *where)
         .order_by(tables.SLOT.c.log_id, tables.SLOT.c.index, tables.SLOT.c.ordinal)
         .limit(limit)
     )
@@ -130,46 +155,72 @@ def _leaving(tx: Transaction, *where: ColumnElement[bool], limit: int) -> Iterat
         yield HeldDocument(index, slot, media_type, bytes(commitment).hex(), name, bytes(opening), size, content)
 
 
-def document(tx: Transaction, commitment: str) -> HeldDocument:
-    """The public document with that commitment. Raises NotFound, whether it never was, is not held, or is not public."""
+_NAMED = ("commitment", "audience", "readers", "log_id")
+_CLOSED = "AND readers <> 'public'"  # as the index says it
+
+
+def document(tx: Transaction, commitment: str, reach: Reach = PUBLIC_REACH) -> HeldDocument:
+    """The document with that commitment, under any name by which it may be read. Raises NotFound where it never was, or is not held.
+
+    Restricted, held here or not, where a statement names it for others: that stands in a public log. What is sealed does not exist.
+    """
     if not is_digest(commitment):  # one spelling: fromhex() would take capitals and blanks as well
         raise Malformed(f"a commitment is 64 lower-case hex digits, not {commitment[:80]!r}")
     digest = bytes.fromhex(commitment)
     this = (tables.DOCUMENT.c.key == shortkey(digest), tables.DOCUMENT.c.commitment == digest)
-    for held in _leaving(tx, *this, limit=1):
+    for held in _leaving(tx, reach, *this, limit=1):
         return held
-    raise NotFound("no public document with this commitment is held here")
+    named = [
+        (audience, readers, log_id)
+        for _, found, audience, readers, log_id in among(tx, tables.SLOT, "key", {shortkey(digest)}, _NAMED, _CLOSED)
+        if bytes(found) == digest and readers != SEALED
+    ]
+    owners = {row[0]: row[1] for row in tx.execute(select(tables.LOG.c.id, tables.LOG.c.participant))} if named else {}
+    for audience, readers, log_id in named:
+        if not reach.opens(readers, owners[log_id]):
+            why = f"a document of {owners[log_id]} for {audience}: it is not for whoever asks here, or not yet"
+            raise Restricted(why)
+    raise NotFound("no document with this commitment is held here for whoever asks")
 
 
-def documents_between(tx: Transaction, log_id: int, start: int, end: int, limit: int) -> list[HeldDocument]:
-    """Held public documents of entries [start, end), in log order, at most `limit`."""
-    return list(
-        _leaving(
-            tx, tables.SLOT.c.log_id == log_id, tables.SLOT.c.index >= start, tables.SLOT.c.index < end, limit=limit
-        )
-    )
+def documents_between(
+    tx: Transaction, log_id: int, start: int, end: int, limit: int, reach: Reach = PUBLIC_REACH
+) -> list[HeldDocument]:
+    """Held documents of entries [start, end) that may be read, in log order, at most `limit`."""
+    these = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.index >= start, tables.SLOT.c.index < end)
+    return list(_leaving(tx, reach, *these, limit=limit))
 
 
-def documents_of(tx: Transaction, log_id: int, index: int) -> list[HeldDocument]:
-    """Held public documents of one entry, in the statement's order."""
-    return documents_between(tx, log_id, index, index + 1, limit=128)
+def documents_of(tx: Transaction, log_id: int, index: int, reach: Reach = PUBLIC_REACH) -> list[HeldDocument]:
+    """Held documents of one entry that may be read, in the statement's order."""
+    return documents_between(tx, log_id, index, index + 1, limit=128, reach=reach)
 
 
-def missing(tx: Transaction, log_id: int, limit: int, start: int = 0) -> list[tuple[int, str, str]]:
-    """(index, slot, commitment) of documents that admitted entries from `start` on name and this node does not hold, oldest entry first."""
-    where = (tables.SLOT.c.log_id == log_id, tables.SLOT.c.document.is_(None), tables.SLOT.c.index >= start)
-    query = select(tables.SLOT.c.index, tables.SLOT.c.slot, tables.SLOT.c.commitment).where(*where)
+class Missing(NamedTuple):
+    """A document that an admitted entry names and that this node does not hold. `is_public`: whoever has it gives it to anybody."""
+
+    entry: int
+    slot: str
+    commitment: str
+    is_public: bool
+
+
+def missing(tx: Transaction, log_id: int, limit: int, start: int = 0, reach: Reach = PUBLIC_REACH) -> list[Missing]:
+    """What entries from `start` on lack of what this node may read, oldest entry first."""
+    slot = tables.SLOT.c
+    where = (slot.log_id == log_id, slot.document.is_(None), slot.index >= start, readable(reach))
+    query = select(slot.index, slot.slot, slot.commitment, slot.readers).where(*where)
     return [
-        (row[0], row[1], bytes(row[2]).hex())
-        for row in tx.execute(query.order_by(tables.SLOT.c.index, tables.SLOT.c.ordinal).limit(limit))
+        Missing(row[0], row[1], bytes(row[2]).hex(), row[3] == PUBLIC)
+        for row in tx.execute(query.order_by(slot.index, slot.ordinal).limit(limit))
     ]
 
 
-def count_missing(tx: Transaction) -> dict[int, int]:
-    """How many documents of each log are named and not held here."""
+def count_missing(tx: Transaction, reach: Reach = PUBLIC_REACH) -> dict[int, int]:
+    """How many documents of each log are named, may be read with this reach, and are not held here."""
     query = (
         select(tables.SLOT.c.log_id, func.count())
-        .where(tables.SLOT.c.document.is_(None))
+        .where(tables.SLOT.c.document.is_(None), readable(reach))
         .group_by(tables.SLOT.c.log_id)
     )
     return {row[0]: row[1] for row in tx.execute(query)}

@@ -4,6 +4,7 @@ On PostgreSQL writers queue behind an advisory lock of their transaction, so tha
 process that runs the node holds another one for as long as its writing line lives.
 """
 
+import logging
 import secrets
 from typing import Any
 
@@ -22,6 +23,10 @@ _NODE_LOCK = 0x63626D02  # and one running node a database
 # A line that was cut without a word is noticed within half a minute at both ends; until then the server keeps its locks.
 _KEEPALIVE = {"idle": 15, "interval": 5, "count": 3}  # seconds, seconds, tries
 _SILENCE = 30_000  # milliseconds that sent bytes may stay unanswered
+
+
+# Values of rows are documents and openings: they stand in no error, and in no log however talkative.
+logging.getLogger("sqlalchemy.engine.Engine").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class NodeLock:
@@ -71,8 +76,9 @@ def open_engines(address: URL) -> tuple[Engine, Engine, NodeLock]:
         }
     else:
         raise Misuse(f"a database of the kind {kind!r} is not known here; use sqlite or postgresql")
-    writer = create_engine(address, poolclass=QueuePool, pool_size=1, max_overflow=0, **options)
-    reader = create_engine(address, poolclass=QueuePool, pool_size=READERS, max_overflow=READERS, **options)
+    writer = create_engine(address, poolclass=QueuePool, pool_size=1, max_overflow=0, hide_parameters=True, **options)
+    many = {"pool_size": READERS, "max_overflow": READERS}
+    reader = create_engine(address, poolclass=QueuePool, hide_parameters=True, **many, **options)
     if kind == "sqlite":
         _prepare_sqlite(writer, begin="BEGIN IMMEDIATE", query_only=False)
         _prepare_sqlite(reader, begin="BEGIN", query_only=True)

@@ -38,7 +38,10 @@ _QUERIES = {
         'SELECT t."index", t.slot, t.ordinal, t.commitment, t.media_type, t.language, t.audience, t.document IS NOT NULL,'
         " d.name, d.size, d.content, o.key, t.key, d.key"
         " FROM slot t LEFT JOIN document d ON d.id = coalesce(t.document,"
-        " (SELECT x.id FROM document x WHERE x.key = t.key AND x.commitment = t.commitment))"
+        # What is held for somebody else's entry alone is not this one's, whatever its commitment.
+        " (SELECT x.id FROM document x WHERE x.key = t.key AND x.commitment = t.commitment AND NOT EXISTS"
+        " (SELECT 1 FROM slot y JOIN log m ON m.id = y.log_id WHERE y.document = x.id AND m.participant <>"
+        " (SELECT n.participant FROM log n WHERE n.id = t.log_id))))"
         " AND d.commitment = t.commitment"
         " LEFT JOIN opening o ON o.document = d.id"
         ' WHERE t.log_id = ? AND t."index" >= ? AND t."index" < ? ORDER BY t."index", t.ordinal, t.slot'

@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, func, select, text
 from exchange.core.catalogue import NOT_KNOWN
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.readers import readable
+from exchange.trust.audience import PUBLIC_REACH, Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,18 @@ class LogFigures:
         return self.stored - self.refused - self.waiting - self.disputed
 
 
-def log_figures(tx: Transaction, overdue_before: datetime) -> list[LogFigures]:
-    """Every log known here, by participant and then in the order in which the participant kept them."""
+def log_figures(tx: Transaction, overdue_before: datetime, reach: Reach = PUBLIC_REACH) -> list[LogFigures]:
+    """Every log known here, by participant and then in the order in which the participant kept them.
+
+    `reach` is that of this node: what it may not read is owed by nobody.
+    """
     every = select(tables.LOG.c.id)
     entry, slot = tables.ENTRY.c, tables.SLOT.c
     refused, waiting, disputed = (
         _counts(tx, tables.ENTRY.c.log_id, entry.log_id.in_(every), entry.code.is_not(None), entry.verdict == verdict)
         for verdict in ("refused", "waiting", "disputed")
     )
-    missing = (slot.log_id.in_(every), slot.document.is_(None))
+    missing = (slot.log_id.in_(every), slot.document.is_(None), readable(reach))
     owed = _counts(tx, slot.log_id, *missing)
     overdue = _counts(tx, slot.log_id, *missing, slot.missing_since < overdue_before.isoformat())
     log = tables.LOG.c

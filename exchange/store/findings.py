@@ -11,7 +11,9 @@ from sqlalchemy import func, select
 from exchange.core.evidence import EVIDENCE_SLOT, FINDING
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.readers import readable
 from exchange.store.upsert import keep
+from exchange.trust.audience import PUBLIC_REACH
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def unread_findings(tx: Transaction, limit: int) -> list[Unread]:
         .join(tables.SLOT, (slot.log_id == s.log_id) & (slot.index == s.index) & (slot.slot == EVIDENCE_SLOT))
         .join(tables.DOCUMENT, d.id == slot.document)
         .outerjoin(tables.FINDING, (f.log_id == s.log_id) & (f.index == s.index))
-        .where(s.form == FINDING, f.log_id.is_(None))
+        .where(s.form == FINDING, f.log_id.is_(None), readable(PUBLIC_REACH))  # an alert is told to everybody
         .order_by(s.seq)
         .limit(limit)
     )

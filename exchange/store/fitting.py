@@ -14,7 +14,7 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.statement import Statement, parse_statement
 from exchange.store import tables
 from exchange.store.database import Transaction
-from exchange.store.documents import kept
+from exchange.store.documents import kept_for
 
 
 def judge_unknown(tx: Transaction, catalogue: Catalogue) -> int:
@@ -47,7 +47,8 @@ def _submissions() -> Select[Any]:
 def _judge_again(tx: Transaction, log_id: int, index: int, envelope: bytes, *, catalogue: Catalogue) -> Statement:
     statement = parse_statement(parse_envelope(bytes(envelope)).payload)
     form = catalogue.named(statement.form)
-    held = kept(tx, {ref.commitment for ref in statement.documents})
+    # Held for this State's own entries: a verdict on somebody else's document would tell what stands in it.
+    held = kept_for(tx, statement.participant, {ref.commitment for ref in statement.documents})
     values = {
         "fits": judge_body(catalogue, statement, {commitment: there.content for commitment, there in held.items()}),
         "directory": bool(form and form.directory),

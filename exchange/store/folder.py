@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, Committer, commit
@@ -24,10 +24,10 @@ class Arrival:
 
     slot: str
     name: str
-    opening: bytes
+    opening: bytes = field(repr=False)
     commitment: str
     size: int
-    content: bytes | None
+    content: bytes | None = field(repr=False)
     incoming: "Incoming | None" = None
 
     @classmethod

@@ -4,22 +4,26 @@ Nothing waits for it and nothing is lost with it: `index_some` takes the submiss
 number at a time, each with its filters as further words (marks.py). A submission that leaves the registry leaves the index
 in the same transaction; one whose documents come later is due again. SQLite keeps the index without the texts (an
 FTS5 table without content), so to take a text out is to say it again: it is made anew from the same documents, which never change.
+
+What not everybody may read is said in other words: each bears a mark of its readers in front (`behind_mark`), and only a question of
+somebody who may read it asks for words so marked. So the index itself keeps apart what the public finds, and is no oracle.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, chain, takewhile
 from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select, update
 
 from exchange.core.document import SMALL_DOCUMENT
-from exchange.core.search import GAP, sequence, texts_of
+from exchange.core.search import GAP, MAX_WORDS, behind_mark, sequence, texts_of
 from exchange.core.vocabulary import PUBLIC
 from exchange.core.words import FOLDING
 from exchange.store import inverted, tables
 from exchange.store.bulk import among, ask, fetch, insert_rows, run
 from exchange.store.database import Database, Transaction
-from exchange.store.marks import Filters, marks_of
+from exchange.store.marks import Filters, mark_of, marks_of
 from exchange.store.registry import SlotState
 
 AT_ONCE = 256  # submissions in one transaction
@@ -35,6 +39,7 @@ class Piece(NamedTuple):
     document: int
     is_body: bool
     size: int
+    readers: str
 
 
 class Source(NamedTuple):
@@ -132,6 +137,20 @@ def forget(tx: Transaction, log_id: int, index: int) -> None:
         tx.execute(update(tables.SEARCH_STATE).values(upto=last))
 
 
+@contextmanager
+def taken_out(tx: Transaction, log_id: int, index: int) -> Iterator[None]:
+    """For a change of who may read the documents of the submission at this place: out of the index before it, and in again behind it."""
+    seq = tx.execute(select(_S.seq).where(_S.log_id == log_id, _S.index == index)).scalar()
+    end = upto(tx)
+    if seq is None or end is None or seq > end:
+        yield
+        return
+    _take_out(tx, sources(tx, [seq]))
+    yield
+    now = sources(tx, [seq])
+    _put_in(tx, dict(words_of(tx, now)))
+
+
 def _begin_anew(tx: Transaction) -> None:
     inverted.clear(tx)
     for table in (tables.SEARCH_OWED, tables.SEARCH_STATE):
@@ -167,8 +186,8 @@ def _take_out(tx: Transaction, of: Sequence[Source]) -> None:
 
 
 _SOURCES = (
-    "SELECT s.seq, s.participant, s.form, s.status, s.period_start, s.period_end, s.series, s.id, t.slot, d.id, d.size"
-    ' FROM submission s LEFT JOIN slot t ON t.log_id = s.log_id AND t."index" = s."index" AND t.audience = \'public\''
+    "SELECT s.seq, s.participant, s.form, s.status, s.period_start, s.period_end, s.series, s.id, t.slot, t.readers, d.id, d.size"
+    ' FROM submission s LEFT JOIN slot t ON t.log_id = s.log_id AND t."index" = s."index" AND t.readers <> \'sealed\''
     " LEFT JOIN document d ON d.id = t.document WHERE s.seq"
 )
 
@@ -178,23 +197,25 @@ def sources(tx: Transaction, seqs: Collection[int]) -> list[Source]:
     filters: dict[int, Filters] = {}
     pieces: dict[int, list[Piece]] = {}
     missing: set[int] = set()
-    for seq, *named, series, ident, slot, document, size in ask(tx, _SOURCES, seqs, "ORDER BY s.seq, t.ordinal"):
+    for seq, *named, series, ident, slot, readers, document, size in ask(
+        tx, _SOURCES, seqs, "ORDER BY s.seq, t.ordinal"
+    ):
         participant, form, status, start, end = named
         filters[seq] = Filters(participant, form, status, start, end, bytes(series or ident))
         held = pieces.setdefault(seq, [])
         if document is not None:
-            held.append(Piece(document, _is_body(slot), size))
+            held.append(Piece(document, _is_body(slot), size, readers))
         elif slot is not None:
             missing.add(seq)
     return [Source(seq, of, tuple(pieces[seq]), seq not in missing) for seq, of in sorted(filters.items())]
 
 
 def searched(documents: Iterable[SlotState]) -> tuple[Piece, ...]:
-    """The pieces of a submission as the registry shows it: the same that `sources` tells."""
+    """The pieces of a submission as the registry shows it to somebody: of what `sources` tells, those that they may read."""
     return tuple(
-        Piece(each.document, _is_body(each.slot), each.size or 0)
+        Piece(each.document, _is_body(each.slot), each.size or 0, each.readers)
         for each in documents
-        if each.audience == PUBLIC and each.document is not None
+        if each.document is not None
     )
 
 
@@ -204,6 +225,13 @@ def _is_body(slot: str) -> bool:
 
 def texts(tx: Transaction, of: Sequence[Sequence[Piece]]) -> Iterator[Iterable[str]]:
     """What is searched of each, in the order of its statement."""
+    said = _read(tx, of)
+    for each in of:
+        yield chain.from_iterable(map(said, each))
+
+
+def _read(tx: Transaction, of: Sequence[Sequence[Piece]]) -> Callable[[Piece], list[str]]:
+    """The texts of each of these pieces."""
     bodies = {piece.document for each in of for piece in each if piece.is_body and piece.size <= SMALL_DOCUMENT}
     others = {piece.document for each in of for piece in each if not piece.is_body}
     contents = dict(among(tx, tables.DOCUMENT, "id", bodies, ("content",)))
@@ -214,12 +242,17 @@ def texts(tx: Transaction, of: Sequence[Sequence[Piece]]) -> Iterator[Iterable[s
             return texts_of(bytes(contents.get(piece.document) or b""))
         return [names[piece.document]]
 
-    for each in of:
-        yield chain.from_iterable(map(of_piece, each))
+    return of_piece
 
 
 def words_of(tx: Transaction, of: Sequence[Source]) -> Iterator[tuple[Source, list[str]]]:
-    """The words of each in their order; nothing where there is no word."""
-    for each, said in zip(of, texts(tx, [each.pieces for each in of]), strict=True):
-        words = sequence(said)
-        yield each, words if words.count(GAP) < len(words) else []
+    """The words of each in their order; nothing where there is no word. What is public comes first, and is cut by nothing else."""
+    said = _read(tx, [each.pieces for each in of])
+    for each in of:
+        words: list[str] = []
+        for readers in sorted({piece.readers for piece in each.pieces}, key=lambda word: (word != PUBLIC, word)):
+            mine = (piece for piece in each.pieces if piece.readers == readers)
+            found = sequence(chain.from_iterable(map(said, mine)))
+            if found.count(GAP) < len(found):
+                words += behind_mark(found, mark_of(readers))
+        yield each, words[:MAX_WORDS]

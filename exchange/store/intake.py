@@ -12,7 +12,7 @@ from exchange.core.catalogue import NOT_HELD, Catalogue, judge_body
 from exchange.core.dsse import parse_envelope
 from exchange.core.statement import parse_statement
 from exchange.errors import DuplicateSubmission
-from exchange.store import documents, fulltext, tables
+from exchange.store import documents, fulltext, readers, tables
 from exchange.store.bulk import among, insert_rows
 from exchange.store.database import Transaction
 from exchange.store.documents import Kept
@@ -23,6 +23,7 @@ from exchange.store.rows import (
     COMMITMENT,
     DISPUTED,
     ENTRY,
+    RELEASES,
     SLOT,
     SUBMISSION,
     Columns,
@@ -103,8 +104,10 @@ def rejudge(
         # What was registered keeps its place there, its documents and its words: nothing but the mark is another.
         mark = update(tables.SUBMISSION).where(*_at(tables.SUBMISSION, log, index))
         tx.execute(mark.values(disputed=row.submission[DISPUTED]))
+        readers.settle_readers(tx, log.participant, row.releases)
     elif touched:
-        _strike(tx, log, index)
+        released = _strike(tx, log, index, entry)
+        readers.settle_readers(tx, log.participant, released)
     elif stays:
         _register(tx, log, [(index, entry, row)], catalogue, now, ())
     settle(tx, log.participant, touched)
@@ -132,11 +135,14 @@ def _registered(tx: Transaction, log: LogState, index: int) -> set[bytes]:
     return set() if row is None else {bytes(row[0] or row[1])}
 
 
-def _strike(tx: Transaction, log: LogState, index: int) -> None:
-    """Take an entry out of the registry; the log keeps it, with the verdict that took it out."""
+def _strike(tx: Transaction, log: LogState, index: int, entry: bytes) -> set[bytes]:
+    """Take an entry out of the registry; the log keeps it, with the verdict that took it out. Returns what it no longer releases."""
     fulltext.forget(tx, log.id, index)
+    readers.forget_releases(tx, log.id, index)
     for table in (tables.SUBMISSION, tables.SLOT):
         tx.execute(delete(table).where(*_at(table, log, index)))
+    statement = parse_statement(parse_envelope(entry).payload)  # it was admitted once
+    return {bytes.fromhex(one.id) for one in statement.references if one.rel == RELEASES}
 
 
 def _once(decision: Decision, first: int, index: int) -> Decision:
@@ -159,9 +165,10 @@ def _register(
 ) -> None:
     """The one place where a submission becomes part of the registry."""
     named = {bytes(slot[COMMITMENT]).hex() for _, _, row in admitted for slot in row.slots}  # type: ignore[call-overload]
-    kept, answered = documents.hold(tx, [arrival for arrival in arrivals if arrival.commitment in named])
+    mine = [arrival for arrival in arrivals if arrival.commitment in named]
+    kept, answered = documents.hold(tx, mine, log.participant)
     documents.turn_away([arrival for arrival in arrivals if arrival.commitment not in named])
-    kept |= documents.kept(tx, named - kept.keys())
+    kept |= documents.kept_for(tx, log.participant, named - kept.keys())
     judge_arrived(tx, answered, catalogue)
     by_digest = {bytes.fromhex(commitment): there.id for commitment, there in kept.items()}
     since = now.isoformat()
@@ -181,6 +188,9 @@ def _register(
     originals = {row.id for _, _, row in admitted if row.series is None and row.id is not None}
     touched |= {bytes(found[0]) for found in among(tx, tables.SUBMISSION, "series", originals)}
     settle(tx, log.participant, touched)
+    released = readers.note_releases(tx, log, [(index, row.releases) for index, _, row in admitted if row.releases])
+    released |= readers.released_before(tx, {row.id for _, _, row in admitted if row.id is not None})
+    readers.settle_readers(tx, log.participant, released)
 
 
 def _judge_with(entry: bytes, catalogue: Catalogue, kept: Mapping[str, Kept]) -> str:

@@ -25,6 +25,9 @@ LEVELS = (10, 12, 14, 16, 18)
 
 Marks = Sequence[Sequence[str]]
 """Of each of them, one."""
+Voices = Sequence[tuple[str, str | None]]
+"""In which texts a term may stand: what their words begin with, and the mark that stands beside them, if there must be one."""
+ALOUD: Voices = (("", None),)
 
 
 def clear(tx: Transaction) -> None:
@@ -57,14 +60,16 @@ def take_out(tx: Transaction, rows: Mapping[int, tuple[Sequence[str], Sequence[s
         change(tx, "DELETE FROM search WHERE seq", (), rows)
 
 
-def find(tx: Transaction, query: Query, marks: Marks, before: int, size: int) -> Iterator[list[int]]:
+def find(
+    tx: Transaction, query: Query, marks: Marks, before: int, size: int, voices: Voices = ALOUD
+) -> Iterator[list[int]]:
     """The `seq` below `before` of what has all terms and marks, newest first: `size` of them, then more at a time."""
     if not query or not all(marks):
         return
     enough = size // COMMON
     seen: list[int] = []
     ask = _ask_fts5 if _is_sqlite(tx) else _ask_gin
-    for wanted in _questions(tx, query, marks, before, lambda: len(seen) >= enough):
+    for wanted in _questions(tx, query, marks, before, lambda: len(seen) >= enough, voices):
         while found := ask(tx, wanted, before, size):
             seen.extend(found)
             yield found
@@ -97,27 +102,30 @@ def _ask_gin(tx: Transaction, wanted: str, before: int, size: int) -> list[int]:
 
 
 def _questions(
-    tx: Transaction, query: Query, marks: Marks, before: int, is_common: Callable[[], bool]
+    tx: Transaction, query: Query, marks: Marks, before: int, is_common: Callable[[], bool], voices: Voices
 ) -> Iterator[str]:
     """One after the other, newest first, in the engine's words."""
     if _is_sqlite(tx):
         groups = [" OR ".join(f'"{mark}"' for mark in each) for each in marks]
-        match = " AND ".join([*map(_in_fts5, query), *(f"({group})" for group in groups)])
-        yield match
+        terms = [" OR ".join(_in_fts5(term, *voice) for voice in voices) for term in query]
+        yield " AND ".join(f"({group})" for group in (*terms, *groups))
         return
     groups = [" | ".join(f"'{mark}'" for mark in each) for each in marks]
-    wanted = " & ".join([*map(_in_tsquery, query), *(f"({group})" for group in groups)])
+    terms = [" | ".join(_in_tsquery(term, *voice) for voice in voices) for term in query]
+    wanted = " & ".join(f"({group})" for group in (*terms, *groups))
     for stretches in _backwards(before, is_common):
         here = " | ".join(f"'{stretch}'" for stretch in stretches)
         yield f"({here}) & {wanted}"
 
 
-def _in_fts5(term: Term) -> str:
-    return f'"{" ".join(term.words)}"' + (" *" if term.prefix else "")
+def _in_fts5(term: Term, mark: str, beside: str | None) -> str:
+    words = f'"{" ".join(mark + word for word in term.words)}"' + (" *" if term.prefix else "")
+    return words if beside is None else f'({words} AND "{beside}")'
 
 
-def _in_tsquery(term: Term) -> str:
-    return "(" + " <-> ".join(f"'{word}'" for word in term.words) + (":*)" if term.prefix else ")")
+def _in_tsquery(term: Term, mark: str, beside: str | None) -> str:
+    words = "(" + " <-> ".join(f"'{mark}{word}'" for word in term.words) + (":*)" if term.prefix else ")")
+    return words if beside is None else f"({words} & '{beside}')"
 
 
 def _vector(words: Sequence[str], marks: Sequence[str]) -> str:

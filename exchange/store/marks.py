@@ -9,9 +9,12 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from exchange.core.search import GAP
+from exchange.core.vocabulary import PUBLIC
 from exchange.store.query import Filter
 from exchange.store.registry import digest_of
+from exchange.trust.audience import CLOSED, WIDTH, Reach
 
+Voice = tuple[str, str | None]
 MAX_YEARS = 12  # of a period that is marked year by year
 _LONG = f"{GAP}long"
 
@@ -49,6 +52,24 @@ def marks_for(wanted: Filter) -> list[list[str]]:
     if wanted.period is not None:
         groups.append([_mark("y", wanted.period[:4]), _LONG])
     return groups
+
+
+def mark_of(readers: str) -> str:
+    """What stands before each word of a text that not everybody may read: a gap and a digit, so that it is no filter's mark either."""
+    if readers == PUBLIC:
+        return ""
+    if readers == CLOSED:
+        return f"{GAP}0"
+    return f"{GAP}{WIDTH[readers]}"
+
+
+def voices(reach: Reach) -> tuple[Voice, ...]:
+    """What stands before the words of all texts that may be read, each with the filter's mark that must stand there too, or None."""
+    mine = None if reach.publisher is None else _mark("p", reach.publisher)
+    everybody = tuple((mark_of(word), None) for word in sorted(reach.words, key=WIDTH.__getitem__, reverse=True))
+    if mine is None:
+        return everybody
+    return everybody + tuple((mark_of(word), mine) for word in WIDTH if word not in reach.words)
 
 
 def _years(start: str | None, end: str | None) -> list[str]:

@@ -16,7 +16,8 @@ from exchange.errors import NotFound
 from exchange.store import tables
 from exchange.store.bulk import ask, one_of
 from exchange.store.database import Transaction
-from exchange.store.registry import SlotState, SubmissionState, digest_of, is_submission
+from exchange.store.registry import RESTRICTED, SlotState, SubmissionState, digest_of, is_submission
+from exchange.trust.audience import PUBLIC_REACH, Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,11 @@ def _of_series(series: str) -> CompoundSelect[Any]:
 
 
 def submissions(
-    tx: Transaction, wanted: Filter, *, before: int | None = None, limit: int = 100
+    tx: Transaction, wanted: Filter, reach: Reach = PUBLIC_REACH, *, before: int | None = None, limit: int = 100
 ) -> list[SubmissionState]:
     """Newest arrival first, behind the cursor `before` (a `seq`): what arrives meanwhile never shifts a page."""
     cases = [_page(case, before, limit) for case in _cases(wanted)]
-    return load(tx, [row[0] for row in tx.execute(_newest(cases, limit))]) if cases else []
+    return load(tx, [row[0] for row in tx.execute(_newest(cases, limit))], reach) if cases else []
 
 
 def shared(tx: Transaction, *, participant: str | None, statuses: tuple[str, ...] | None) -> list[tuple[str, str]]:
@@ -139,37 +140,43 @@ _ROWS = (  # the same
     " FROM submission s JOIN log l ON l.id = s.log_id WHERE s.seq"
 )
 _SLOTS = (
-    "SELECT s.seq, t.slot, t.media_type, t.language, t.audience, t.commitment, t.document, d.name, d.size FROM submission s"
+    "SELECT s.seq, s.participant, t.slot, t.media_type, t.language, t.audience, t.readers, t.commitment, t.document, d.name, d.size"
+    " FROM submission s"
     ' JOIN slot t ON t.log_id = s.log_id AND t."index" = s."index" LEFT JOIN document d ON d.id = t.document WHERE s.seq'
 )
 
 
-def load(tx: Transaction, seqs: Collection[int]) -> list[SubmissionState]:
+def load(tx: Transaction, seqs: Collection[int], reach: Reach = PUBLIC_REACH) -> list[SubmissionState]:
     """The submissions with these `seq`, newest first, and all their documents: two questions, however many there are."""
-    return _whole(tx, sorted(ask(tx, _ROWS, seqs), reverse=True))
+    return _whole(tx, sorted(ask(tx, _ROWS, seqs), reverse=True), reach)
 
 
-def load_those(tx: Transaction, seqs: Sequence[int], wanted: Filter, limit: int) -> list[SubmissionState]:
+def load_those(
+    tx: Transaction, seqs: Sequence[int], wanted: Filter, limit: int, reach: Reach = PUBLIC_REACH
+) -> list[SubmissionState]:
     """Those of them that the filter asks for, as many as that."""
     query = narrow(select(*_COLUMNS).select_from(_LOGGED).where(one_of(tx, _S.seq, seqs)), wanted)
-    return _whole(tx, tx.execute(query.order_by(_S.seq.desc()).limit(limit)).all())
+    return _whole(tx, tx.execute(query.order_by(_S.seq.desc()).limit(limit)).all(), reach)
 
 
-def _whole(tx: Transaction, rows: Sequence[Sequence[Any]]) -> list[SubmissionState]:
+def _whole(tx: Transaction, rows: Sequence[Sequence[Any]], reach: Reach) -> list[SubmissionState]:
+    """Of a document that may not be read it is told what its statement says, and nothing that follows from its content."""
     slots: dict[int, list[SlotState]] = defaultdict(list)
     seqs = [row[0] for row in rows]
-    for seq, slot, media_type, language, audience, commitment, document, name, size in ask(
+    for seq, participant, slot, media_type, language, audience, readers, commitment, document, name, size in ask(
         tx, _SLOTS, seqs, "ORDER BY s.seq, t.ordinal"
     ):
-        slots[seq].append(
-            SlotState(slot, media_type, language, audience, bytes(commitment).hex(), document, name, size)
-        )
+        said = (slot, media_type, language, audience, readers, bytes(commitment).hex())
+        if reach.opens(readers, participant):
+            slots[seq].append(SlotState(*said, document, name, size))
+        else:
+            slots[seq].append(SlotState(*said, None, None, None, open=False))
     return [_state(row, slots[row[0]]) for row in rows]
 
 
-def submission(tx: Transaction, ident: str) -> SubmissionState:
+def submission(tx: Transaction, ident: str, reach: Reach = PUBLIC_REACH) -> SubmissionState:
     """Raises NotFound."""
-    for state in submissions(tx, Filter(id=ident), limit=1):
+    for state in submissions(tx, Filter(id=ident), reach, limit=1):
         return state
     raise NotFound("no submission with this id is in the registry of this node")
 
@@ -220,7 +227,7 @@ def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
         status=status,
         current=bool(current),
         in_force=bool(force),
-        fits=fits,
+        fits=fits if all(slot.open for slot in slots if slot.slot == "body") else RESTRICTED,
         disputed=None if disputed is None else _place(disputed),
         documents=tuple(slots),
     )

@@ -15,18 +15,26 @@ from exchange.store.database import Transaction
 from exchange.store.log import LogState
 from exchange.store.shortkey import shortkey
 
+RESTRICTED = "restricted"
+"""Said in the place of the verdict on a body to those who may not read it."""
+
 
 class SlotState(NamedTuple):
-    """A document as the statement names it, and what is known of it here: `document` is its number, null with `name` and `size` while not held."""
+    """A document as the statement names it, and what is known of it here: `document` is its number, null with `name` and `size` while not held.
+
+    `readers` is who may read it now; where it is not `open` to whoever asks, nothing is said of what is held.
+    """
 
     slot: str
     media_type: str
     language: str | None
     audience: str
+    readers: str
     commitment: str
     document: int | None
     name: str | None
     size: int | None
+    open: bool = True
 
     @property
     def held(self) -> bool:

@@ -13,13 +13,17 @@ from exchange.core.statement import submission_id
 from exchange.errors import Malformed
 from exchange.store.shortkey import shortkey
 from exchange.trust.admission import Admitted, Disputed, Refused, Verdict, Waiting
+from exchange.trust.audience import CLOSED
+
+RELEASE, RELEASES = "release", "releases"
+"""The message of an entry that widens an audience, and the relation by which it names what it is about."""
 
 Columns = tuple[object, ...]
 
 ENTRY = ("log_id", "index", "key", "envelope", "verdict", "code", "reason")
 SLOT = (
     *("log_id", "index", "slot", "ordinal", "commitment", "key"),
-    *("media_type", "language", "audience", "document", "missing_since"),
+    *("media_type", "language", "audience", "readers", "release_on", "document", "missing_since"),
 )
 SUBMISSION = (
     *("log_id", "index", "id", "participant", "form", "version", "obligations", "series", "issued"),
@@ -41,7 +45,8 @@ class EntryRows(NamedTuple):
     series      that it continues; None where it begins one, or was not admitted
     submission  columns of SUBMISSION behind the index, without `fits`; None unless admitted, or disputed
     fits        the verdict on its body, with the documents that came along
-    slots       columns of SLOT from `slot` to `audience`, of each document
+    slots       columns of SLOT from `slot` to `release_on`, of each document
+    releases    ids of the submissions that it releases to a wider audience
     """
 
     decision: Decision
@@ -50,6 +55,7 @@ class EntryRows(NamedTuple):
     submission: Columns | None
     fits: str
     slots: tuple[Columns, ...]
+    releases: tuple[bytes, ...] = ()
 
 
 COMMITMENT = 2
@@ -126,5 +132,10 @@ def rows_of_admitted(admitted: Admitted, catalogue: Catalogue, fits: str) -> Ent
     for ordinal, ref in enumerate(statement.documents):
         audience = ref.audience if isinstance(ref.audience, str) else ",".join(ref.audience)
         commitment = bytes.fromhex(ref.commitment)
-        slots.append((ref.slot, ordinal, commitment, shortkey(commitment), ref.media_type, ref.language, audience))
-    return EntryRows(_ADMITTED, ident, series, submission, fits, tuple(slots))
+        # Until its day it is for nobody but its publisher, whose own log tells the time (readers.py).
+        readers = audience if statement.release_on is None else CLOSED
+        named = (ref.slot, ordinal, commitment, shortkey(commitment), ref.media_type, ref.language, audience)
+        slots.append((*named, readers, statement.release_on))
+    releases = tuple([bytes.fromhex(one.id) for one in statement.references if one.rel == RELEASES])
+    released = releases if statement.message == RELEASE else ()
+    return EntryRows(_ADMITTED, ident, series, submission, fits, tuple(slots), released)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine
@@ -58,7 +59,9 @@ def _reader(url: str) -> Engine:
         path = sqlite_file(url)
         if not path.is_file():
             raise NotFound(f"there is no database {path} yet")
-        return create_engine("sqlite://", creator=lambda: open_read_only(path), poolclass=NullPool)
+        return create_engine(
+            "sqlite://", creator=lambda: open_read_only(path), poolclass=NullPool, hide_parameters=True
+        )
     return postgresql(url, default_transaction_read_only="on", default_transaction_isolation="repeatable\\ read")
 
 
@@ -74,7 +77,8 @@ def postgresql(url: str, **options: str) -> Engine:
     """An engine of single connections, with settings of the server for each."""
     given = {"options": " ".join(f"-c {name}={value}" for name, value in options.items())} if options else {}
     parts = parts_of(url).set(drivername="postgresql+psycopg")
-    return create_engine(parts, poolclass=NullPool, connect_args={"connect_timeout": 10, **given})
+    told: dict[str, Any] = {"connect_timeout": 10, **given}
+    return create_engine(parts, poolclass=NullPool, hide_parameters=True, connect_args=told)
 
 
 @contextmanager

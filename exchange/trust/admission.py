@@ -25,7 +25,6 @@ from dataclasses import InitVar, dataclass, field
 from exchange.core.dsse import parse_envelope, verify_envelope
 from exchange.core.keys import Kind, PublicKey
 from exchange.core.statement import Statement, parse_statement, submission_id
-from exchange.core.vocabulary import PUBLIC
 from exchange.errors import (
     AudienceNotEnforced,
     ExchangeError,
@@ -35,6 +34,7 @@ from exchange.errors import (
     WrongOrigin,
     WrongParticipant,
 )
+from exchange.trust.audience import ENFORCED, WIDTH, is_within
 from exchange.trust.participants import ParticipantKey, ParticipantLog, ParticipantRecord, Participants, Position
 from exchange.trust.record import show
 
@@ -115,7 +115,7 @@ def admit(entry: bytes, origin: str, index: int, participants: Participants) -> 
     3. It is meant for this federation,
     4. and for this log: an entry copied from another log or federation is nobody's word here.
     5. The statement's participant owns this log.
-    6. Statement and documents are public, at once: the only audience that this version keeps.
+    6. The audience is one that nodes enforce, and no document is for more than its statement is.
     7. The record holds every key; else the entry waits, since a record still on its way may hold the missing ones.
     8. The record lets every key sign this form at this position, unless it ended before.
     9. They are as many as the threshold asks: the form's, or the one for erasures.
@@ -185,17 +185,25 @@ def _owner(statement: Statement, origin: str, participants: Participants) -> tup
 
 
 def _check_audience(statement: Statement) -> None:
-    if statement.audience != PUBLIC:
-        raise AudienceNotEnforced(f"expected audience {PUBLIC}, got {statement.audience}", pointer="/audience")
+    outer = _enforced(statement.audience, "/audience")
     for number, document in enumerate(statement.documents):
-        if document.audience != PUBLIC:
+        inner = _enforced(document.audience, f"/documents/{number}/audience")
+        # Who shows an officer what is signed says for whom the whole of it is.
+        if not is_within(inner, outer):
             raise AudienceNotEnforced(
-                f"{document.slot}: expected audience {PUBLIC}, got {document.audience}",
+                f"{document.slot}: expected no wider audience than {outer}, that of the statement, got {inner}",
                 pointer=f"/documents/{number}/audience",
             )
-    # An embargo is an audience too: nobody, until then. A node that served the documents at once would break it.
-    if statement.release_on is not None:
-        raise AudienceNotEnforced(f"expected no release date, got {statement.release_on}", pointer="/release_on")
+
+
+def _enforced(audience: str | tuple[str, ...], pointer: str) -> str:
+    if isinstance(audience, str) and audience in ENFORCED:
+        return audience
+    said = audience if isinstance(audience, str) else ", ".join(audience)
+    expected = " or ".join(sorted(ENFORCED, key=WIDTH.__getitem__, reverse=True))
+    raise AudienceNotEnforced(
+        f"expected audience {expected}, got {said}: name States in a sealed submission", pointer=pointer
+    )
 
 
 def _check_key(key: ParticipantKey, statement: Statement, record: ParticipantRecord, position: Position) -> None:

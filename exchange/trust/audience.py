@@ -36,6 +36,10 @@ class Reach:
     words: frozenset[str]
     publisher: str | None
 
+    def opens(self, readers: str, publisher: str) -> bool:
+        """Whether it covers a document of that publisher which is for these readers now."""
+        return readers in self.words or (publisher == self.publisher and readers != SEALED)
+
     @property
     def is_public(self) -> bool:
         return self.publisher is None and self.words == _EVERYBODY

@@ -143,7 +143,7 @@ MISSING = {"ident": "0" * 64, "code": "ZZZ-99", "participant": "ZZ", "commitment
 
 
 def test_every_refusal_is_the_one_promised(promised: Promised) -> None:
-    """What was not understood, and what is not there; nothing else is said no to who only asks."""
+    """What was not understood, what is not there, and a proof that does not hold; nothing else is said no to who only asks for what is public."""
     problems = promised.validator({"$ref": "#/components/schemas/Problem"})
     for path, method, operation in promised.operations():
         refused = {
@@ -165,7 +165,11 @@ def test_every_refusal_is_the_one_promised(promised: Promised) -> None:
             if answer.status_code != 200:
                 assert str(answer.status_code) in refused, path
                 problems.validate(answer.json())
-        assert refused == {"400", "5XX"} | ({"404"} if "404" in refused else set()), path
+        assert refused - {"401", "403", "404"} == {"400", "5XX"}, path
+        wrong = promised.node.get(paths_of(promised, path)[0], headers={"Signature": "no proof at all"})
+        assert (wrong.status_code == 401) == ("401" in refused), path
+        if wrong.status_code == 401:
+            problems.validate(wrong.json())
         assert answers[0].status_code == 400 and ("{" not in path or answers[1].status_code == 404), path
 
 

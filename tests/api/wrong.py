@@ -125,7 +125,7 @@ def reference(relation: str) -> tuple[Reference, ...]:
 
 def document_audience(node: WorldNode) -> Offered:
     def edit(statement: Statement) -> Statement:
-        return replace(statement, documents=(replace(statement.documents[0], audience="participating States"),))
+        return replace(statement, documents=(replace(statement.documents[0], audience=("XA",)),))
 
     return offer(node.parcel(edit=edit))
 

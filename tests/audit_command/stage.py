@@ -34,6 +34,7 @@ from exchange.resources import form_files
 from exchange.store import documents, intake
 from exchange.store import log as logs
 from exchange.store.database import Database
+from exchange.store.fitting import judge_arrived
 from exchange.store.folder import Arrival, DocumentFolder
 from exchange.store.participants import keep_records
 from exchange.trust.admission import admit
@@ -250,8 +251,9 @@ class Filler:
         with self._db.write() as tx:
             log = logs.log_of(tx, origin)
             size, root, _ = logs.append(tx, log, entries)
-            documents.hold(tx, arrivals)  # those of refused entries too: nobody asks for them, and an auditor sees them
             intake.enter(tx, log, start, judged, CATALOGUE, NOW)
+            # Those of refused entries too: nobody asks for them, and an auditor sees them.
+            judge_arrived(tx, documents.hold(tx, arrivals, log.participant)[1], CATALOGUE)
             if key is not None:
                 logs.keep_checkpoint(tx, log, size, root, sign_checkpoint(Checkpoint(origin, size, root), key), NOW)
                 logs.advance(tx, log, size)

@@ -20,7 +20,18 @@ from exchange.core.statement import FormRef, Reference, format_statement, parse_
 from exchange.errors import ExchangeError, Malformed
 from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
 from exchange.trust.participants import Closed, ParticipantKey, ParticipantRecord, Participants, UnreadKey
-from tests.builders import FEDERATION, FORM, key, origin_of, participant_key, participants, record, signed, statement
+from tests.builders import (
+    FEDERATION,
+    FORM,
+    document,
+    key,
+    origin_of,
+    participant_key,
+    participants,
+    record,
+    signed,
+    statement,
+)
 
 pytestmark = pytest.mark.once
 
@@ -105,7 +116,10 @@ CHANGES = st.fixed_dictionaries(
         "form": st.sampled_from([FormRef(code, 1, FORM.sha256) for code in FORMS]),
         "message": st.sampled_from(["original", "update", "withdrawal", "reply", "erasure"]),
         "return_": st.sampled_from(["full", "nothing to declare"]),
-        "audience": st.sampled_from(["public", "participating States", ("AT", "CH")]),
+        "audience": st.sampled_from(["public", "States and Partners", "participating States", ("AT", "CH")]),
+        "documents": st.sampled_from(
+            [(document(audience=of)[1],) for of in ("public", "States and Partners", "participating States", ("AT",))]
+        ),
         "release_on": st.sampled_from([None, "2027-01-01T00:00:00Z"]),
         "status": st.sampled_from(["actual", "test"]),
         "issued": st.sampled_from(["2026-11-20T09:30:00Z", "2026-02-28T23:59:59Z"]),

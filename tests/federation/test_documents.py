@@ -112,7 +112,7 @@ def test_a_body_that_does_not_fit_is_said_so_wherever_it_comes(tmp_path: Path) -
         sign_into(world["XR"], parcel.envelope)
         with world["XR"].running.node.db.write() as tx:
             came = [Arrival.small(each.slot, each.name, each.opening, each.content) for each in parcel.documents]
-            documents.hold(tx, came)
+            documents.hold(tx, came, "XR")
         world["XA"].pull()
         (found,) = world["XA"].get("/v1/submissions?participant=XR").json()["items"]
         assert found["fits"].startswith("does not fit: /role")

@@ -52,13 +52,9 @@ BAD: dict[str, tuple[str, Callable[[WorldNode], bytes]]] = {
         "wrong-federation",
         lambda node: signed(nil(node, federation="live.example"), node.officer),
     ),
-    "a restricted audience": (
+    "named readers": (
         "audience-not-enforced",
-        lambda node: signed(nil(node, audience="participating States"), node.officer),
-    ),
-    "an embargo": (
-        "audience-not-enforced",
-        lambda node: signed(nil(node, release_on="2027-01-01T00:00:00Z"), node.officer),
+        lambda node: signed(nil(node, audience=("XA", "XI")), node.officer),
     ),
     "the witness key": (
         "key-not-allowed",

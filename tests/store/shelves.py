@@ -60,7 +60,7 @@ def _opening() -> bytes:
 def deliver(books: Books, *made: Document) -> None:
     """Documents that were missing come."""
     with books.db.write() as tx:
-        documents.hold(tx, arrivals(made))
+        documents.hold(tx, arrivals(made), "XR")
 
 
 def catch_up(books: Books) -> None:

@@ -60,7 +60,7 @@ def test_the_sweep_leaves_what_a_row_names(books: Books, folder: DocumentFolder)
     orphan.finish()
     (folder.folder / "incoming" / "half").write_bytes(b"what a node that died had received")
     with books.db.write() as tx:
-        documents.hold(tx, [arrival])
+        documents.hold(tx, [arrival], "XR")
         assert documents.sweep(tx, folder) == 2
         assert files(folder) == [folder.path(arrival.commitment)]
         assert documents.sweep(tx, folder) == 0
@@ -78,11 +78,14 @@ def test_a_document_is_held_once_and_marks_every_slot(books: Books) -> None:
     log = books.log("XR")
     with books.db.write() as tx:
         assert documents.count_missing(tx) == {log.id: 2}
-        assert documents.missing(tx, log.id, 10) == [(0, "body", ref.commitment), (1, "body", ref.commitment)]
-        assert documents.missing(tx, log.id, 1) == [(0, "body", ref.commitment)]
+        assert documents.missing(tx, log.id, 10) == [
+            (0, "body", ref.commitment, True),
+            (1, "body", ref.commitment, True),
+        ]
+        assert documents.missing(tx, log.id, 1) == [(0, "body", ref.commitment, True)]
         assert documents.kept(tx, {ref.commitment}) == {}
-        assert documents.hold(tx, [arrival])[1] == [(log.id, 0), (log.id, 1)]
-        assert documents.hold(tx, [arrival])[1] == []
+        assert documents.hold(tx, [arrival], "XR")[1] == [(log.id, 0), (log.id, 1)]
+        assert documents.hold(tx, [arrival], "XR")[1] == []
         assert documents.kept(tx, {ref.commitment}) == {ref.commitment: documents.Kept(1, arrival.content)}
         assert (documents.count_missing(tx), documents.missing(tx, log.id, 10)) == ({}, [])
 
@@ -90,7 +93,7 @@ def test_a_document_is_held_once_and_marks_every_slot(books: Books) -> None:
 def test_a_document_that_nobody_named_leaves_by_no_door(books: Books) -> None:
     arrival, _ = small("a1")
     with books.db.write() as tx:
-        documents.hold(tx, [arrival])
+        documents.hold(tx, [arrival], "XR")
         with pytest.raises(NotFound):
             documents.document(tx, arrival.commitment)
         assert documents.documents_between(tx, books.log("XR").id, 0, 100, limit=100) == []
@@ -99,7 +102,7 @@ def test_a_document_that_nobody_named_leaves_by_no_door(books: Books) -> None:
 def test_documents_of_refused_entries_leave_by_no_door(books: Books) -> None:
     """One node's refused entry may name a document that another entry brought; it gives no right to it."""
     arrival, ref = small("body")
-    statement = builders.statement("XR", documents=(ref,), audience="participating States")
+    statement = builders.statement("XR", documents=(ref,), audience=("XA",))
     books.enter("XR", builders.signed(statement), documents=(arrival,))
     with books.db.read() as tx, pytest.raises(NotFound):
         documents.document(tx, arrival.commitment)

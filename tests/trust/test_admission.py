@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Iterable
 from dataclasses import FrozenInstanceError, replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from exchange.core.statement import (
     format_statement,
     submission_id,
 )
-from exchange.core.vocabulary import AUDIENCES, MESSAGES, MESSAGES_WITH_CONTENT
+from exchange.core.vocabulary import MESSAGES, MESSAGES_WITH_CONTENT
 from exchange.trust.admission import Admitted, Disputed, Place, Refused, Verdict, Waiting, admit
 from exchange.trust.participants import (
     Closed,
@@ -225,12 +226,15 @@ MISPLACED: dict[str, tuple[Statement, str]] = {
     "another State's log": (statement(origin=origin_of("CH")), "wrong-origin"),
     "another participant": (statement(participant="CH", origin=ORIGIN), "wrong-participant"),
     "an unknown participant": (statement(participant="ZZ", origin=ORIGIN), "wrong-participant"),
-    "an embargo": (statement(release_on="2027-01-01T00:00:00Z"), "audience-not-enforced"),
-    "participating States only": (statement(audience="participating States"), "audience-not-enforced"),
-    "States and Partners only": (statement(audience="States and Partners"), "audience-not-enforced"),
     "named participants only": (statement(audience=("CH", "FR")), "audience-not-enforced"),
-    "a document for States only": (
-        statement(documents=(document()[1], document("a1", b"x", audience="participating States")[1])),
+    "a document for more than its statement": (
+        statement(
+            audience="participating States",
+            documents=(
+                document(audience="participating States")[1],
+                document("a1", b"x", audience="States and Partners")[1],
+            ),
+        ),
         "audience-not-enforced",
     ),
     "a document for one State": (
@@ -247,10 +251,16 @@ def test_the_door_refuses_whoever_signed(what: str) -> None:
         assert refusal(signed(wrong, *keys)) == code
 
 
-def test_every_audience_but_public_is_refused() -> None:
-    for audience in AUDIENCES:
-        verdict = judge(signed(statement(audience=audience)))
-        assert isinstance(verdict, Admitted if audience == "public" else Refused)
+def test_a_document_is_for_no_more_than_its_statement() -> None:
+    widths = ["participating States", "States and Partners", "public"]
+    for outer, inner in product(widths, widths):
+        made = statement(audience=outer, documents=(document(audience=inner)[1],))
+        fits = widths.index(inner) <= widths.index(outer)
+        assert isinstance(judge(signed(made)), Admitted if fits else Refused), (outer, inner)
+
+
+def test_a_day_of_release_is_no_reason_to_refuse() -> None:
+    assert isinstance(judge(signed(statement(release_on="2027-01-01T00:00:00Z"))), Admitted)
 
 
 def test_an_entry_copied_into_another_log_is_refused_there() -> None:

@@ -7,7 +7,10 @@ from exchange.store.tables.indexes import partial
 
 
 class Log(SQLModel, table=True):
-    """One origin. `size` entries stand under `head`; entries beyond it are stored, verified and not served yet."""
+    """One origin. `size` entries stand under `head`; entries beyond it are stored, verified and not served yet.
+
+    `quorum`: the newest time that a quorum vouched for when documents of it were released by their day.
+    """
 
     __tablename__ = "log"
     id: int | None = Field(default=None, primary_key=True)
@@ -19,6 +22,7 @@ class Log(SQLModel, table=True):
     size: int = Field(default=0, sa_type=BigInteger)
     stored: int = Field(default=0, sa_type=BigInteger)
     halted: str | None = None
+    quorum: str | None = None
 
 
 class Checkpoint(SQLModel, table=True):

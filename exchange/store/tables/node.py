@@ -1,6 +1,6 @@
 """This node's own affairs."""
 
-from sqlalchemy import Table
+from sqlalchemy import BigInteger, Index, Table
 from sqlmodel import Field, SQLModel
 
 
@@ -23,5 +23,16 @@ class Peer(SQLModel, table=True):
     failures: int = 0
 
 
+class Nonce(SQLModel, table=True):
+    """Of a request that proved who asks: until `expires` (seconds since 1970) the same proof counts no more."""
+
+    __tablename__ = "nonce"
+    keyid: str = Field(primary_key=True)
+    nonce: str = Field(primary_key=True)
+    expires: int = Field(sa_type=BigInteger)
+    __table_args__ = (Index("nonce_expires", "expires"),)
+
+
+NONCE: Table = SQLModel.metadata.tables["nonce"]
 SETTING: Table = SQLModel.metadata.tables["setting"]
 PEER: Table = SQLModel.metadata.tables["peer"]

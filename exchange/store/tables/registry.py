@@ -56,7 +56,10 @@ class Submission(SQLModel, table=True):
 
 
 class Slot(SQLModel, table=True):
-    """A document that an admitted statement commits to; `document` is where it is held, None where it is missing."""
+    """A document that an admitted statement commits to; `document` is where it is held, None where it is missing.
+
+    `audience` is what the statement says; `readers` who may read it now (store/readers.py), `release_on` when more may, or None.
+    """
 
     __tablename__ = "slot"
     log_id: int = Field(primary_key=True)
@@ -68,14 +71,30 @@ class Slot(SQLModel, table=True):
     media_type: str
     language: str | None = None
     audience: str
+    readers: str = Field(sa_column_kwargs={"server_default": "public"})
+    release_on: str | None = None
     document: int | None = None
     missing_since: str | None = None
     __table_args__ = (
         Index("slot_document", "document"),
-        partial("slot_missing", "log_id", "index", where="document IS NULL"),
+        partial("slot_missing", "log_id", "index", "readers", where="document IS NULL"),
+        partial("slot_held_back", "log_id", "release_on", where="release_on IS NOT NULL"),
+        partial("slot_restricted", "key", where="readers <> 'public'"),
         partial("slot_awaited", "key", where="document IS NULL"),
     )
 
 
+class Release(SQLModel, table=True):
+    """An admitted entry that releases another: `key` is the shortkey of the other's id, one row for each that it names."""
+
+    __tablename__ = "release"
+    log_id: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
+    ordinal: int = Field(primary_key=True)
+    key: int = Field(sa_type=BigInteger, index=False)
+    __table_args__ = (Index("release_key", "key"),)
+
+
+RELEASE: Table = SQLModel.metadata.tables["release"]
 SUBMISSION: Table = SQLModel.metadata.tables["submission"]
 SLOT: Table = SQLModel.metadata.tables["slot"]
