@@ -69,7 +69,7 @@ def forms(node: NodeDep) -> dict[str, Any]:
             "sha256": form.sha256,
             "title": dict(form.meta["title"]),
             "obligations": list(form.obligations),
-            "audience": form.audience,
+            "audience": form.audience_now,
         }
         for _, form in sorted(node.catalogue.forms.items())
     ]

@@ -66,6 +66,11 @@ class Form:
         return str(self.meta["audience"])
 
     @property
+    def audience_now(self) -> str:
+        """The default since audiences are enforced: files that were published before name it apart."""
+        return str(self.meta.get("audience_later", self.audience))
+
+    @property
     def retention(self) -> int | None:
         """Days after which every node has to have deleted the documents of a return; None where the publisher decides."""
         days: int | None = self.meta.get("retention")

@@ -98,7 +98,7 @@ def template(
         f'status = "{status}"'.ljust(31) + " # actual | exercise | test",
         f'period = "{period}"'.ljust(31) + ' # "2026", or "2026-01 to 2026-06"; empty where the form has none',
         f"languages = {json.dumps(list(languages))}".ljust(31) + " # the languages of this return",
-        f"audience = {_toml(audience or ([] if form.audience == NAMED else form.audience))}".ljust(31)
+        f"audience = {_toml(audience or ([] if form.audience_now == NAMED else form.audience_now))}".ljust(31)
         + f" # {_who(form)}",
         f'retain_until = "{retain_until}"'.ljust(31)
         + " # a date after which every node deletes the documents; empty "
@@ -222,7 +222,7 @@ def prepare(
 ) -> tuple[bytes, tuple[Document, ...]]:
     """The payload to be signed and its documents. `contents` are the attachments' (name, bytes); `opening` gives 32 random bytes."""
     kind, message = _text(draft.header, "kind"), _text(draft.header, "message")
-    audience = _audience(draft.header.get("audience", form.audience))
+    audience = _audience(draft.header.get("audience", form.audience_now))
     documents: list[Document] = []
     refs: list[DocumentRef] = []
     if kind == "full" and message != "withdrawal":

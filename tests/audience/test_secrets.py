@@ -14,7 +14,7 @@ import pytest
 from exchange.core.document import Document
 from exchange.core.keys import PrivateKey
 from exchange.errors import ExchangeError
-from exchange.node.keyfile import open_key
+from exchange.node.keyfile import open_secret
 from tests.audience import EVERYBODY, NOBODY, STATES, federation, node_of, officer, plant, release, settle
 from tests.audience.test_table import ASKERS, SERVES, Stage
 from tests.world import World
@@ -60,7 +60,7 @@ def secrets_of(world: World) -> dict[str, bytes]:
         found[f"{code}'s officer"] = node.officer.seed
         found[f"{code}'s token"] = node.running.token.encode()
         for path in sorted((node.directory / "keys").glob("*.key")):
-            found[f"{code}'s {path.name}"] = open_key(path).key.seed
+            found[f"{code}'s {path.name}"] = open_secret(path).seed
     return found
 
 
