@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exchange.core.document import Document
-from exchange.core.keys import PrivateKey
+from exchange.core.keys import Kind, PrivateKey
 from exchange.errors import ExchangeError
 from exchange.node.keyfile import open_secret
 from tests.audience import EVERYBODY, NOBODY, STATES, federation, node_of, officer, plant, release, settle
@@ -60,7 +60,7 @@ def secrets_of(world: World) -> dict[str, bytes]:
         found[f"{code}'s officer"] = node.officer.seed
         found[f"{code}'s token"] = node.running.token.encode()
         for path in sorted((node.directory / "keys").glob("*.key")):
-            found[f"{code}'s {path.name}"] = open_secret(path).seed
+            found[f"{code}'s {path.name}"] = open_secret(path, kinds=tuple(Kind)).seed
     return found
 
 

@@ -112,6 +112,7 @@ SILENT: dict[str, Paths] = {
     "/v1/forms": lambda one: ["/v1/forms"],
     "/v1/forms/{code}": lambda one: ["/v1/forms/ICT-03"],
     "/v1/alerts": lambda one: ["/v1/alerts"],
+    "/v1/obligations": lambda one: ["/v1/obligations"],
     "/v1/entries/{verdict}": lambda one: ["/v1/entries/refused?origin=xr.test.example%2Flog"],
     "/log/checkpoint": lambda one: ["/log/checkpoint"],
     "/log/tile/{path:path}": lambda one: ["/log/tile/0/000.p/10", "/log/tile/entries/000.p/10"],

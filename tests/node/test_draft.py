@@ -84,7 +84,7 @@ def test_an_example_survives_the_draft_and_fits(path: Path) -> None:
     assert judge(form, document.content) == ()
     assert statement.documents[0].commitment == commit(document.opening, document.content)
     assert (statement.form.code, statement.status, statement.message) == (form.code, "actual", "original")
-    assert statement.audience == statement.documents[0].audience == (("XA", "XB") if readers else form.audience)
+    assert statement.audience == statement.documents[0].audience == (("XA", "XB") if readers else form.audience_now)
     days = None if form.retention is None else f"{ISSUED.date() + timedelta(days=form.retention)}"
     assert statement.retain_until == days
     assert check_statement(form, statement) is None and check_body(form, statement.audience, body) is None
