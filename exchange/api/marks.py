@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exchange.api.proof import is_signed
+from exchange.api.proof import is_somebody
 
 
 class Marked:
@@ -18,7 +18,7 @@ class Marked:
         self._app, self._is_live = app, is_live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        proven = scope["type"] == "http" and is_signed(scope)
+        proven = scope["type"] == "http" and is_somebody(scope)
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -28,7 +28,7 @@ class Marked:
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 if proven:
                     headers["Cache-Control"] = "private, no-store"
-                    headers.add_vary_header("Signature-Input")
+                    headers.add_vary_header("Authorization, Signature-Input")
             await send(message)
 
         await self._app(scope, receive, send_marked)

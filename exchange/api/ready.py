@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exchange.api.etags import is_held
-from exchange.api.proof import is_signed
+from exchange.api.proof import is_somebody
 from exchange.node.directory import to_the_minute
 from exchange.node.node import Node
 
@@ -81,7 +81,7 @@ class Ready:
         self._kept = _Kept(None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET" or is_signed(scope):
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET" or is_somebody(scope):
             await self._app(scope, receive, send)
             return
         stamp = self._stamp()

@@ -182,3 +182,13 @@ def test_a_closed_key_proves_nothing(tmp_path_factory: pytest.TempPathFactory) -
 
 def reload(node: WorldNode) -> None:
     node.running.import_records()
+
+
+def test_a_session_that_is_none_is_no_public_either(world: World, path: str) -> None:
+    """The operator's token runs the node, and reads nothing by that alone."""
+    token = world["XR"].running.token
+    assert world["XR"].get(path, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+    for wrong in ("0" * 64, "x", ""):
+        answer = world["XR"].get(path, headers={"Authorization": f"Bearer {wrong}"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "not-signed-in")
+        assert answer.headers["cache-control"] == "private, no-store"

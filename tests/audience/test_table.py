@@ -128,6 +128,14 @@ SILENT: dict[str, Paths] = {
     "/metrics": lambda one: ["/metrics"],
     "/local/pull": nothing,
     "/openapi.json": lambda one: ["/openapi.json"],
+    # What officers do at their own node before anything is published, with a session of theirs.
+    "/v1/session": lambda one: ["/v1/session"],
+    "/v1/session/challenge": nothing,
+    "/v1/acts": lambda one: ["/v1/acts"],
+    "/v1/drafts": lambda one: ["/v1/drafts"],
+    "/v1/drafts/{ident}": lambda one: [f"/v1/drafts/{one.published.id[:32]}"],
+    "/v1/drafts/{ident}/release": nothing,
+    "/v1/drafts/{ident}/signatures": nothing,
 }
 """Routes that say what is public to everybody, whoever asks."""
 
