@@ -14,7 +14,7 @@ from exchange.config import Settings
 from exchange.core.identity import IdentityKey
 from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
 from exchange.core.note import ED25519, Vkey
-from exchange.errors import Misuse, NotFound
+from exchange.errors import Malformed, Misuse, NotFound
 from exchange.files import make_folder, write_whole
 from exchange.node.change import Change, write_change
 from exchange.node.founding import NODE_KEYS, forms_for, officer_key, read_participants
@@ -26,8 +26,9 @@ from exchange.store import log as logs
 from exchange.store.log import LogState
 from exchange.store.snapshot import snapshot
 from exchange.store.trust import held_since
+from exchange.trust.bundle import MAX_FILES, format_bundle, parse_bundle
 from exchange.trust.charter import Member
-from exchange.trust.choice import Held, pin
+from exchange.trust.choice import Held, pin, read_named
 from exchange.trust.closing import close_log, closed_key
 from exchange.trust.contents import charter_in, read_record
 from exchange.trust.drafts import draft_record
@@ -259,12 +260,24 @@ def change_identity(
         redraft(settings, stick, stands, stands.record, identities, now, keys)
 
 
+def _beside(inbox: Path, bundle: bytes) -> bytes:
+    """The bundle with what was given before: a node that is stopped has not read that yet, and a State's stick may hold an older list."""
+    given = parse_bundle(bundle)
+    try:
+        before = parse_bundle(inbox.read_bytes()) if inbox.exists() else []
+    except Malformed:
+        before = []  # the node could not read it either
+    files = dict.fromkeys([*before, *given])
+    return format_bundle(read_named(*file) for file in files) if len(files) <= MAX_FILES else bundle
+
+
 def adopt(settings: Settings, root: bytes, bundle: bytes, settings_file: Path) -> None:
     """Give the node a pinned root and the list. Raises Misuse where it has another root."""
     if settings.root is not None and settings.root.exists() and settings.root.read_bytes() != root:
         raise Misuse(f"{settings.root} is another root; a node changes its root by hand only")
     make_folder(settings.trust_inbox, 0o755)
-    write_whole(settings.trust_inbox / "list.bundle", bundle, 0o644)
+    inbox = settings.trust_inbox / "list.bundle"
+    write_whole(inbox, _beside(inbox, bundle), 0o644)
     if settings.root is None:
         write_whole(settings.directory / "root.json", root, 0o644)
         with settings_file.open("a") as file:

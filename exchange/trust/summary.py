@@ -11,7 +11,7 @@ from exchange.core.keys import Kind
 from exchange.trust.charter import Charter, Member
 from exchange.trust.contents import RootSays, charter_in, read_record, read_root
 from exchange.trust.identities import FOUNDERS, IN_PUBLIC, Identity
-from exchange.trust.record import ParticipantRecord, show
+from exchange.trust.record import ParticipantRecord, Position
 from exchange.trust.rolefile import ROOT, TARGETS, RoleFile
 
 
@@ -106,10 +106,16 @@ def _record(new: ParticipantRecord, old: ParticipantRecord | None) -> list[str]:
     for key in new.keys:
         keyid = key.public_key.keyid
         known = old.key(keyid) if old else None
-        may = f", signs {', '.join(key.may_sign)}" if key.may_sign else ""
+        signs = "every form" if key.may_sign == ("*",) else ", ".join(key.may_sign)
+        may = f", signs {signs}" if signs else ""
         may += f", {' and '.join(key.roles)}" if key.kind is Kind.SIGNING and key.roles else ""
         if known is None:
-            lines.append(f"NEW {key.kind.value} key {keyid}{may}, from {show(key.start)}")
+            lines.append(f"NEW {key.kind.value} key {keyid}{may}, from {_place(key.start)} on")
         if key.before is not None and (known is None or known.before != key.before):
-            lines.append(f"the {key.kind.value} key {keyid} COUNTS NO LONGER from {show(key.before)} on")
+            lines.append(f"the {key.kind.value} key {keyid} COUNTS NO LONGER from {_place(key.before)} on")
     return lines
+
+
+def _place(position: Position) -> str:
+    log, index = position
+    return f"entry {index} of its log" + (f" {log + 1}" if log else "")

@@ -9,12 +9,16 @@ import pytest
 from typer.testing import CliRunner
 
 from exchange.cli.program import app
+from exchange.config import SETTINGS_FILE, read_settings
 from exchange.core.identity import P256
 from exchange.core.keys import ALGORITHM, Kind
 from exchange.errors import ExchangeError, Misuse, RecordRefused
+from exchange.node.inbox import read_inbox
 from exchange.node.keyfile import KeyFile, keep_key
+from exchange.node.membership import adopt
 from exchange.node.offline import create_offline, open_offline, prove, write_proven
 from exchange.node.stick import Stick
+from exchange.trust.bundle import format_bundle
 from exchange.trust.charter import Charter
 from exchange.trust.contents import charter_in
 from tests import key_named
@@ -146,6 +150,20 @@ def office(tmp_path: Path) -> Iterator[Office]:
     with World(tmp_path / "nodes", *CODES) as world:
         world.now = datetime.now(UTC).replace(microsecond=0)
         yield Office(tmp_path, world)
+
+
+@pytest.mark.sqlite
+def test_a_stick_with_an_older_list_takes_nothing_from_a_node_that_has_not_read_the_newer_one(office: Office) -> None:
+    office.found()
+    settings = read_settings(office.directory("XR"))
+    newer = read_inbox(settings.trust_inbox)
+    older = format_bundle(file for file in Stick(office.stick).published() if file.name != "1.XI.json")
+    assert settings.root is not None
+    adopt(settings, settings.root.read_bytes(), older, settings.directory / SETTINGS_FILE)
+    assert read_inbox(settings.trust_inbox) == newer and "1.XI.json" in dict(newer)
+    (settings.trust_inbox / "list.bundle").write_bytes(b"what nobody can read")
+    adopt(settings, settings.root.read_bytes(), older, settings.directory / SETTINGS_FILE)
+    assert "1.XA.json" in dict(read_inbox(settings.trust_inbox))
 
 
 @pytest.mark.sqlite
