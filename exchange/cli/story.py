@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exchange.audit.run import Anchor
+from exchange.cli.anchors import read_anchors
 from exchange.cli.audit import recompute
 from exchange.cli.caught import Caught
 from exchange.cli.contacts import card
@@ -25,7 +26,6 @@ from exchange.core.dsse import parse_envelope
 from exchange.core.pack import Pack, parse_pack
 from exchange.core.statement import parse_statement
 from exchange.errors import ExchangeError
-from exchange.node.founding import read_participants
 from exchange.node.wording import in_words
 from exchange.resources import form_files
 from exchange.trust.convicting import check_evidence
@@ -248,10 +248,11 @@ class Story:
         voice = self._voice
         voice.chapter("What anybody can check without asking a node")
         parsed = parse_pack(kept.pack.read_bytes())
-        verdict = check_pack(parsed, [read_participants(self._fleet.trust)], self._catalogue)
-        voice.line("The evidence pack, with the federation's records as anchor:")
+        federation = self._fleet.nodes[0].settings.federation
+        verdict = check_pack(parsed, read_anchors([], [federation], datetime.now(UTC)), self._catalogue)
+        voice.line("The evidence pack, with nothing but the founders' root, which came with this program:")
         voice.verdict(verdict)
-        voice.again(f"cbm verify {kept.pack} --trust {self._fleet.trust}")
+        voice.again(f"cbm verify {kept.pack} --root {federation}")
         alone = check_pack(parsed, [], self._catalogue)
         voice.line(f"Without an anchor the same pack is: {alone.summary}.")
         voice.good &= verdict.holds and verdict.vouched and alone.holds and not alone.vouched
