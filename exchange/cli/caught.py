@@ -34,8 +34,8 @@ class Caught:
         [self._liar] = [node for node in fleet.nodes if node.code == LIAR]
         self._first, self._second = [node for node in fleet.nodes if node.code != LIAR]
 
-    def play(self) -> Path:
-        """Returns where the evidence is kept."""
+    def play(self) -> Path | None:
+        """Returns where the evidence is kept, if there is any."""
         liar, first, second, voice = self._liar, self._first, self._second, self._voice
         voice.chapter(f"{liar.name} shows two faces, and is caught")
         voice.line(
@@ -86,7 +86,7 @@ class Caught:
     def _pull(self, node: DemoNode) -> None:
         self._clients[node.code].pull(node.token)
 
-    def _convict(self, node: DemoNode) -> Path:
+    def _convict(self, node: DemoNode) -> Path | None:
         """What `cbm alerts` says there; the evidence of it, in a file."""
         found = list(self._clients[node.code].alerts())
         accused = [(alert["kind"], alert["participant"]) for alert in found]
@@ -101,7 +101,7 @@ class Caught:
             self._voice.lines("  " + line for line in words_of(alert))
             path.write_bytes(orjson.dumps(alert["evidence"]))
         self._voice.again(f"cbm alerts --node {node.settings.url}")
-        return path
+        return path if found else None
 
     def _ask_to_cosign(self, witness: DemoNode, face: Face) -> None:
         """What it was shown itself, and would have cosigned before."""
