@@ -12,11 +12,12 @@ from starlette.types import Receive, Scope, Send
 from exchange.api import shapes
 from exchange.api.contract import CONDITIONAL, raw, refusals, tagged
 from exchange.api.etags import is_held
-from exchange.api.proof import ReachDep
+from exchange.api.proof import AskerDep, ReachDep
 from exchange.api.room import NodeDep, Number, PathId, Word
 from exchange.core.base64text import format_base64
 from exchange.errors import NotFound
 from exchange.node.node import Node
+from exchange.node.sealed import letter_for
 from exchange.store import documents
 from exchange.store import log as logs
 from exchange.store.documents import HeldDocument
@@ -43,13 +44,14 @@ class WholeFile(FileResponse):
     responses={**tagged("*/*", CBM_Opening=shapes.BASE64), **refusals(401, 403, 404)},
     openapi_extra=CONDITIONAL,
 )
-def document(node: NodeDep, reach: ReachDep, request: Request, commitment: PathId) -> Response:
+def document(node: NodeDep, asker: AskerDep, reach: ReachDep, request: Request, commitment: PathId) -> Response:
     """The bytes, with the opening (`CBM-Opening`) that proves them to be the document committed to. Always a download.
 
-    403 where a public log names it for others than whoever asks, whether it is held here or not.
+    403 where a public log names it for others than whoever asks, whether it is held here or not. What is sealed is there for the
+    nodes of its recipients; for all others it is not there.
     """
     with node.db.read() as tx:
-        held = documents.document(tx, commitment, reach)
+        held = letter_for(tx, node.files, commitment, asker) or documents.document(tx, commitment, reach)
     headers = {
         "CBM-Opening": format_base64(held.opening),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(held.name, safe='')}",

@@ -16,6 +16,7 @@ from exchange.api.standing import standing_answer
 from exchange.core.dsse import parse_envelope
 from exchange.core.receipt import format_receipt
 from exchange.core.search import parse_query
+from exchange.core.vocabulary import SEALED
 from exchange.node.node import Node
 from exchange.node.packing import pack_of, receipt_of
 from exchange.store import documents, registry
@@ -65,9 +66,10 @@ def _answer(node: Node, state: SubmissionState, tally: Tally) -> dict[str, Any]:
                 "audience": slot.audience,
                 "readers": slot.readers,
                 "commitment": slot.commitment,
-                "held": slot.held,
-                "name": slot.name,
-                "size": slot.size,
+                # Whether a sealed letter lies here would tell for whom it is, and its size what is in it.
+                "held": slot.held and slot.audience != SEALED,
+                "name": None if slot.audience == SEALED else slot.name,
+                "size": None if slot.audience == SEALED else slot.size,
             }
             for slot in state.documents
         ],

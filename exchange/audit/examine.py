@@ -47,6 +47,7 @@ from exchange.core.form import judge
 from exchange.core.merkle import HASH_SIZE, leaf_hash
 from exchange.core.note import Vkey
 from exchange.core.tiles import TILE_WIDTH
+from exchange.core.vocabulary import SEALED
 from exchange.errors import Malformed
 
 REPEATED = "duplicate-submission"
@@ -265,7 +266,9 @@ class _Run:
                     self._outcome.undelivered.append((index, slot.slot, commitment.hex()))
             if slot.slot == EVIDENCE_SLOT and reading.shape.form.code == FINDING:
                 self._finding(index, content)
-            if slot.slot == "body":
+            if slot.slot == "body" and slot.audience == SEALED:
+                fits = FITS if self._whole else NOT_HELD  # whoever opens it judges what is inside
+            elif slot.slot == "body":
                 fits, body = (None if there and content is None else self._fitting(columns, content)), content
         return delivered, withheld, fits, body
 

@@ -104,6 +104,7 @@ class Ruling(NamedTuple):
     """What follows for all statements of one shape. `refused`: steps 3 to 5, but for the closing of the log."""
 
     refused: str | None
+    unfit: bool
     kept: bool
     form: str
     erasure: bool
@@ -133,7 +134,9 @@ class Judge:
         ruling = self._rulings.get(reading.shape) or self._rule(reading.shape)
         if ruling.refused is not None:  # 3, 4, 5
             return Judged(REFUSED, ruling.refused, ident, reading)
-        if not ruling.kept:  # 6
+        if ruling.unfit:  # 6
+            return Judged(REFUSED, "does-not-fit", ident, reading)
+        if not ruling.kept:
             return Judged(REFUSED, "audience-not-enforced", ident, reading)
         verdict, code, ends = self._weigh(payload, signatures, ruling, index)
         if verdict != ADMITTED or not ends:
@@ -153,7 +156,7 @@ class Judge:
         least = law.erasure if erasure else law.forms.get(form, law.forms.get(EVERY_FORM, 1))
         if len(self._rulings) >= MAX_SHAPES:
             self._rulings.clear()
-        ruling = self._rulings[shape] = Ruling(refused, shape.kept, form, erasure, least)
+        ruling = self._rulings[shape] = Ruling(refused, shape.unfit, shape.kept, form, erasure, least)
         return ruling
 
     def _weigh(

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exchange.core.jsonfields import read_second
+from exchange.core.outer import check_outer, is_sealed
 from exchange.core.statement import (
     FormRef,
     Period,
     Statement,
     parse_statement,
 )
-from exchange.errors import Malformed
+from exchange.errors import DoesNotFit, Malformed
 
 MAX_SHAPES = 4_096  # then all are forgotten and learnt anew: memory stays flat whatever stands in a log
 
@@ -53,6 +54,7 @@ class Shape:
     return_: str
     message: str
     status: str
+    unfit: bool
     kept: bool
     slots: tuple[Slot, ...]
 
@@ -141,9 +143,20 @@ def _shape_of(statement: Statement) -> Shape:
         return_=statement.return_,
         message=statement.message,
         status=statement.status,
-        kept=outer >= 0 and all(0 <= _WIDER.get(one.audience, -1) <= outer for one in statement.documents),
+        unfit=is_sealed(statement) and not _is_outer(statement),
+        kept=is_sealed(statement)
+        or (outer >= 0 and all(0 <= _WIDER.get(one.audience, -1) <= outer for one in statement.documents)),
         slots=tuple(
             Slot(one.slot, one.media_type, one.language, one.audience, held_back or one.audience != EVERYBODY)
             for one in statement.documents
         ),
     )
+
+
+def _is_outer(statement: Statement) -> bool:
+    """Whether a sealed one says nothing but that it is sealed."""
+    try:
+        check_outer(statement)
+    except DoesNotFit:
+        return False
+    return True

@@ -13,14 +13,22 @@ from exchange.config import Settings, read_settings
 from exchange.core.base64text import format_base64
 from exchange.core.identity import ALGORITHMS, P256
 from exchange.core.keys import ALGORITHM, Kind
+from exchange.core.sealing import SEALING_ALGORITHM, SealingKey
 from exchange.core.vocabulary import is_federation, is_participant_code
 from exchange.errors import Misuse, NotFound
-from exchange.node.founding import forms_for, officer_key, read_officer, read_participants, write_participants
-from exchange.node.keyfile import is_sealed
+from exchange.node.founding import (
+    forms_for,
+    officer_key,
+    read_officer,
+    read_participants,
+    sealing_key,
+    write_participants,
+)
+from exchange.node.keyfile import create_sealing, is_sealed, kind_of, open_sealings, read_sealing_public
 from exchange.node.offline import OFFLINE, FileSigner, Signer, create_offline, open_offline, read_proven, write_proven
 from exchange.node.offline import prove as make_proof
 from exchange.node.token import SCHEME, open_token
-from exchange.trust.closing import with_key
+from exchange.trust.closing import closed_key, with_key
 from exchange.trust.participants import Participants
 from exchange.trust.roles import ROLES
 
@@ -54,7 +62,19 @@ def new(
         str, typer.Option(help=f"{ALGORITHM}, or {P256} for a founder's or an identity key.")
     ] = ALGORITHM,
 ) -> None:
-    """Make a key, sealed under a passphrase, and its public half beside it."""
+    """Make a key, sealed under a passphrase, and its public half beside it.
+
+    A sealing key, which a running node opens letters with, is of its own algorithm and has no passphrase.
+    """
+    if kind is Kind.SEALING:
+        if algorithm not in (ALGORITHM, SEALING_ALGORITHM):
+            raise Misuse(f"a sealing key is of {SEALING_ALGORITHM}")
+        sealing = create_sealing(path)
+        say(
+            f"{path} opens letters: it belongs into the keys of the node, as sealing-2.key or so, beside the older ones, which stay."
+        )
+        answer(sealing.public.keyid)
+        return
     if algorithm not in ALGORITHMS or (algorithm != ALGORITHM and kind not in OFFLINE):
         raise Misuse(f"a {kind.value} key is of {ALGORITHM}; founders' and identity keys may be of {P256}")
     made = create_offline(path, kind, algorithm, _passphrase("New passphrase", twice=True))
@@ -115,6 +135,11 @@ def show(path: KeyPath) -> None:
         opened = open_offline(path, passphrase_for(path))
         kind, public = opened.kind, opened.public
     else:
+        half = path if path.suffix == ".pub" else Path(f"{path}.pub")
+        if kind_of(half) is Kind.SEALING:
+            key = read_sealing_public(half)
+            answer([f"kind         {Kind.SEALING}", f"fingerprint  {key.keyid}", f"algorithm    {SEALING_ALGORITHM}"])
+            return
         found = read_proven(path if path.suffix == ".pub" else Path(f"{path}.pub"))
         kind, public = found.kind, found.key
     lines = [
@@ -128,7 +153,9 @@ def show(path: KeyPath) -> None:
 @app.command("enrol")
 def enrol(
     directory: Directory,
-    public: Annotated[Path, typer.Argument(metavar="FILE.pub", help="The officer's public key.")],
+    public: Annotated[
+        Path, typer.Argument(metavar="FILE.pub", help="The officer's public key, or the node's new sealing key.")
+    ],
     form: Annotated[
         list[str] | None,
         typer.Option(
@@ -147,6 +174,9 @@ def enrol(
     record = participants.records.get(settings.participant)
     if record is None:
         raise Misuse(f"{settings.peers} holds no record of {settings.participant}")
+    if kind_of(public) is Kind.SEALING:
+        _rotate(settings, participants, read_sealing_public(public))
+        return
     officer = read_officer(public)
     known = record.key(officer.keyid)
     if known is not None and known.before is None:
@@ -167,6 +197,27 @@ def enrol(
     say(f"A running node learns it on its next round of visits, or now with `cbm pull {directory}`.")
     say(f"Give {settings.peers} to the other operators.")
     answer(key.public_key.keyid)
+
+
+def _rotate(settings: Settings, participants: Participants, key: SealingKey) -> None:
+    """Letters are sealed to this key from now on. Those before it end, and go on opening what was sealed to them."""
+    if key.keyid not in open_sealings(settings.keys):
+        raise Misuse(
+            f"the private half is not in {settings.keys} under a name like sealing-2.key: the node could not open anything"
+        )
+    record = participants.records[settings.participant]
+    here = (len(record.logs) - 1, _next_index(settings))
+    grown = with_key(record, sealing_key(key, *here))
+    for old in record.keys:
+        if old.kind is Kind.SEALING and old.before is None:
+            grown = closed_key(grown, old.public_key.keyid, max(old.start, here))
+    records = {**participants.records, record.participant: grown}
+    write_participants(settings.peers, Participants(participants.federation, participants.live, records))
+    say(
+        f"Letters to {record.name()} are sealed to this key from now on. Keep the older ones: they open what was sealed before."
+    )
+    say(f"Give {settings.peers} to the other operators.")
+    answer(key.keyid)
 
 
 def _next_index(settings: Settings) -> int:

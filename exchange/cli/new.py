@@ -1,15 +1,18 @@
 """cbm new: write the commented draft of a form."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from exchange.cli.options import DEFAULT_NODE, OwnNode, Update
+from exchange.cli.options import DEFAULT_NODE, OwnNode, Reply, Update
 from exchange.cli.output import answer, say
 from exchange.client import Client
 from exchange.core.catalogue import Catalogue
 from exchange.core.form import Form, parse_form
+from exchange.core.outer import SEALED_FORM
+from exchange.core.vocabulary import NAMED
 from exchange.errors import Misuse, UnknownForm
 from exchange.node.draft import draft_of, template
 from exchange.resources import form_files
@@ -22,9 +25,13 @@ def new(
     ] = None,
     node: OwnNode = None,
     update: Update = None,
+    reply: Reply = None,
 ) -> None:
     """Write a draft of FORM with every question explained. Without --node it is written offline, and the heading stays open."""
-    text = _offline(form) if node is None and update is None else _from_node(form, node or DEFAULT_NODE, update)
+    if update is not None and reply is not None:
+        raise Misuse("a draft updates or answers; give --update or --reply")
+    asks = node is not None or update is not None or reply is not None
+    text = _from_node(form, node or DEFAULT_NODE, update, reply) if asks else _offline(form)
     if output is None:
         answer(text.splitlines())
         return
@@ -45,7 +52,7 @@ def _shipped(code: str) -> Form:
     return form
 
 
-def _from_node(code: str, url: str, update: str | None) -> str:
+def _from_node(code: str, url: str, update: str | None, reply: str | None) -> str:
     with Client(url) as client:
         about, form = client.node(), parse_form(client.form(code))
         header: dict[str, Any] = {
@@ -53,6 +60,8 @@ def _from_node(code: str, url: str, update: str | None) -> str:
             "origin": about["origin"],
             "participant": about["participant"],
         }
+        if reply is not None:
+            return template(form, **header, **_replying(client.submission(reply), form))
         if update is None:
             return template(form, **header)
         earlier = client.submission(update)
@@ -72,3 +81,16 @@ def _from_node(code: str, url: str, update: str | None) -> str:
         start, end = statement["period"]["from"], statement["period"]["to"]
         header["period"] = start if start == end else f"{start} to {end}"
     return draft_of(form, earlier["body"] or {}, **header)
+
+
+def _replying(to: Mapping[str, Any], form: Form) -> dict[str, Any]:
+    """What a reply begins with. One to a sealed letter is sealed too: in public it would tell who could read the letter."""
+    header = {"replaces": to["id"], "status": to["status"], "message": "reply"}
+    if to["form"] != SEALED_FORM:
+        return header
+    if NAMED not in form.meta.get("audiences", [NAMED]):
+        raise Misuse(f"a reply to a sealed letter is sealed, and {form.code} is never for named participants alone")
+    say(
+        f"{to['id'][:16]}... is sealed: so is this reply. Its audience is {to['participant']} alone; name whom else it was for."
+    )
+    return header | {"audience": [to["participant"]]}

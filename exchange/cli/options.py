@@ -70,6 +70,12 @@ Update = Annotated[
     str | None,
     typer.Option(help="Id of an earlier submission: the draft updates it, with its answers filled in.", callback=_id),
 ]
+Reply = Annotated[
+    str | None,
+    typer.Option(
+        help="Id of a submission that the draft answers; one that answers a sealed letter is sealed.", callback=_id
+    ),
+]
 Moment = Annotated[
     str | None, typer.Option("--at", help="Another moment than now, such as 2026-11-21T03:00:00Z.", callback=_moment)
 ]

@@ -12,6 +12,7 @@ from exchange.config import read_settings
 from exchange.errors import Misuse
 from exchange.node import membership
 from exchange.node.ceremony import items
+from exchange.node.keyfile import open_sealings, read_sealing_public
 from exchange.node.node import utc_now
 from exchange.node.offline import Proven, read_proven
 from exchange.node.stick import Stick
@@ -82,23 +83,32 @@ def rotate(
         list[str] | None, typer.Option(help=f"What these officers do: {', '.join(ROLES)}; releasers unless given.")
     ] = None,
     url: Annotated[str | None, typer.Option(help="The node's new address.")] = None,
+    sealing: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.pub", help="The node's new sealing key; those before it go on opening old letters."),
+    ] = None,
     identity: Identities = None,
     threshold: Annotated[int | None, typer.Option(help="How many of the new identity keys must sign.")] = None,
     lost: Annotated[
         bool, typer.Option("--lost", help="The old identity keys are gone: the founders replace them, after 30 days.")
     ] = False,
 ) -> None:
-    """Draft the next record: with more officers, or another address; or, with --identity, other identity keys."""
+    """Draft the next record: with more officers, another address or sealing key; or, with --identity, other identity keys."""
     settings, stick, now = read_settings(directory), Stick(folder), utc_now()
     stands = membership.standing(settings, stick)
     if identity:
-        if threshold is None or officer or url:
+        if threshold is None or officer or url or sealing:
             raise Misuse("identity keys change alone, and with --threshold")
         membership.change_identity(settings, stick, stands, _read(identity), threshold, lost, now)
         _sign_next(stick, "Then give the stick to the founders (`cbm federation propose --change`).")
         return
     officers = _read(officer)
-    record = membership.enrolled(stands, officers, form or (), url, role or ("releaser",))
+    fresh = None if sealing is None else read_sealing_public(sealing)
+    if fresh is not None and fresh.keyid not in open_sealings(settings.keys):
+        raise Misuse(
+            f"the private half is not in {settings.keys} under a name like sealing-2.key: nothing could be opened"
+        )
+    record = membership.enrolled(stands, officers, form or (), url, role or ("releaser",), fresh)
     membership.redraft(settings, stick, stands, record, officers, now)
     _sign_next(stick, f"Then `cbm federation publish {folder} --node {directory}`.")
 

@@ -29,12 +29,14 @@ from exchange.cli import (
     pull,
     recover,
     restore,
+    seal,
     show,
     sign,
     submit,
     succeed,
     verify,
 )
+from exchange.cli import open as opening
 from exchange.cli.output import Exit, explain, say
 from exchange.errors import ExchangeError
 
@@ -68,7 +70,9 @@ app.command("demo")(demo.demo)
 app.command("login")(login.login)
 app.command("new")(new.new)
 app.command("sign")(sign.sign)
+app.command("seal")(seal.seal)
 app.command("submit")(submit.submit)
+app.command("open")(opening.open_letter)
 app.command("pull")(pull.pull)
 app.command("contacts")(contacts.contacts)
 app.command("list")(listing.list_submissions)

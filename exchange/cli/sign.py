@@ -14,10 +14,19 @@ from exchange.cli.output import Exit, agreed, answer, say
 from exchange.core.base64text import parse_base64
 from exchange.core.catalogue import Catalogue
 from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, check_document, parse_name
-from exchange.core.dsse import Envelope, Signature, add_signature, format_envelope, parse_envelope, sign_payload
+from exchange.core.dsse import (
+    PAYLOAD_TYPE,
+    Envelope,
+    Signature,
+    add_signature,
+    format_envelope,
+    sign_payload,
+)
 from exchange.core.form import Form, judge
 from exchange.core.jsontext import parse_json
 from exchange.core.keys import Kind
+from exchange.core.letter import INNER_TYPE, parse_either
+from exchange.core.outer import is_sealed
 from exchange.core.pack import MAX_PACK, Pack, format_pack, parse_pack
 from exchange.core.statement import Statement, parse_statement, submission_id
 from exchange.errors import DocumentsMissing, DoesNotFit, Malformed, Misuse, TooLarge, UnknownForm, WrongCommitment
@@ -60,13 +69,15 @@ def sign(
             raise typer.Exit(Exit.NO)
     opened = open_key(key, passphrase_for(key), kind=Kind.SIGNING)
     if unsigned.before is None:
-        signed = sign_payload(unsigned.payload, [opened.key])
+        signed = sign_payload(unsigned.payload, [opened.key], unsigned.payload_type)
     else:
         signed = add_signature(unsigned.before, opened.key)
     target = output or source.with_suffix(SUFFIX)
     parcel = Pack(format_envelope(signed), unsigned.documents, None, None)
     _write(target, format_pack(parcel), replace=target == source)
-    say(f"Signed with key {opened.key.public.keyid[:16]}... Send it with `cbm submit {target}`.")
+    sealing = signed.payload_type == INNER_TYPE
+    then = f"Seal it with `cbm seal {target} --key {key}`" if sealing else f"Send it with `cbm submit {target}`"
+    say(f"Signed with key {opened.key.public.keyid[:16]}... {then}.")
     answer(str(target))
 
 
@@ -105,10 +116,15 @@ class Unsigned:
     documents: tuple[Document, ...]
     before: Envelope | None
 
+    @property
+    def payload_type(self) -> str:
+        """What is for named participants is a letter, and goes into a seal."""
+        return INNER_TYPE if isinstance(parse_statement(self.payload).audience, tuple) else PAYLOAD_TYPE
+
 
 def _open_parcel(path: Path) -> Unsigned:
     parcel = parse_pack(read_bounded(path, MAX_PACK))
-    envelope = parse_envelope(parcel.envelope)
+    envelope = parse_either(parcel.envelope)
     return Unsigned(envelope.payload, parcel.documents, envelope)
 
 
@@ -180,7 +196,8 @@ def _recompute(statement: Statement, documents: tuple[Document, ...], form: Form
             f"form {statement.form.code} version {statement.form.version} is not known on this machine; get its file, and give --forms"
         )
     for document in documents:
-        errors = judge(form, document.content) if document.slot.startswith("body") else ()
+        is_body = document.slot.startswith("body") and not is_sealed(statement)
+        errors = judge(form, document.content) if is_body else ()
         if errors:
             for error in errors:
                 say(f"  {error.pointer or '/'}  {printable(error.detail)}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from exchange.core.document import SMALL_DOCUMENT
 from exchange.core.form import Form, judge, parse_form
 from exchange.core.statement import FormRef, Statement
+from exchange.core.vocabulary import SEALED
 from exchange.errors import Malformed
 
 FITS = "fits"
@@ -60,7 +61,12 @@ class Catalogue:
 
 
 def judge_body(catalogue: Catalogue, statement: Statement, bodies: Mapping[str, bytes | None]) -> str:
-    """The verdict with these contents at hand, by commitment, None for one that lies in a file; what has no body cannot misfit."""
+    """The verdict with these contents at hand, by commitment, None for one that lies in a file; what has no body cannot misfit.
+
+    Nor can what is sealed: what is inside is judged by whoever opens it, and nobody else is to learn whether it was delivered here.
+    """
+    if statement.audience == SEALED:
+        return FITS
     for ref in statement.documents:
         if ref.slot == "body":
             if ref.commitment not in bodies:

@@ -30,7 +30,7 @@ from exchange.core.faults import FieldError as FieldError
 from exchange.core.faults import explain, find_crowd
 from exchange.core.jsontext import parse_json
 from exchange.core.statement import MAX_VERSION
-from exchange.core.vocabulary import AUDIENCES, NAMED, is_form_code
+from exchange.core.vocabulary import AUDIENCES, NAMED, SEALED, is_form_code
 from exchange.errors import Malformed
 
 LANGUAGES = ("en", "fr", "de", "it", "ru", "es")
@@ -40,7 +40,7 @@ MAX_FORM = 512 * 1024
 """Bytes of a form file."""
 MAX_ERRORS = 32
 """Errors told of one body; the writer corrects these before the rest matters."""
-FORM_AUDIENCES = AUDIENCES | {NAMED}
+FORM_AUDIENCES = AUDIENCES | {NAMED, SEALED}
 MAX_RETENTION = 3650
 """Days for which a form may let its documents be kept, where it sets a term."""
 

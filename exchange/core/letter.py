@@ -18,7 +18,7 @@ from typing import Any
 
 from exchange.core.base64text import format_base64, parse_base64
 from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE, Document, parse_name, parse_opening
-from exchange.core.dsse import MAX_ENVELOPE
+from exchange.core.dsse import MAX_ENVELOPE, PAYLOAD_TYPE, Envelope, parse_envelope
 from exchange.core.jsonfields import check_keys, read_text
 from exchange.core.jsontext import canonical_json, parse_canonical
 from exchange.core.pack import MAX_DOCUMENTS
@@ -61,6 +61,11 @@ class Contents:
         for one, next_one in pairwise(self.documents):
             if slot_order(one.slot) >= slot_order(next_one.slot):
                 raise Malformed("documents in the order of their slots (body, body.de, a1), each once, were expected")
+
+
+def parse_either(data: bytes) -> Envelope:
+    """A signed envelope of a parcel, which may be a letter: the one place where either will do."""
+    return parse_envelope(data, INNER_TYPE if f'"payloadType":"{INNER_TYPE}"'.encode() in data else PAYLOAD_TYPE)
 
 
 def contents_of(envelope: bytes, documents: Sequence[Document]) -> Contents:

@@ -6,18 +6,20 @@ zip64. So two readers that look into the zip in two ways (by its local headers o
 members. Specification: APPNOTE.TXT 6.3.10 sections 4.3.7, 4.3.12, 4.3.16, method 0 (stored), all dates 1980-01-01
 00:00.
 
-    envelope.json  [receipt.tlog-proof]  [trust.json]  [trust.bundle]  [witnesses.tlog-policy]  then for each document, in the order of slots:
+    envelope.json  [receipt.tlog-proof]  [trust.json]  [trust.bundle]  [witnesses.tlog-policy]  [content.key]
+    then for each document, in the order of slots:
     documents/<slot>.opening.json     {"name":"return.json","opening":"<base64 of 32 bytes>"}
     documents/<slot>
 
-A *parcel* (what `cbm sign` writes and `cbm submit` sends) is a pack without receipt, trust, bundle and policy. Nothing here is verified
+A *parcel* (what `cbm sign` writes and `cbm submit` sends) is a pack without receipt, trust, bundle and policy. A *disclosure* holds a
+sealed letter and its content key, 32 bytes (core/sealed.py). Nothing here is verified
 yet: a pack never vouches for itself.
 """
 
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -37,15 +39,18 @@ MAX_TRUST = 32 * 1024 * 1024
 """Bytes."""
 MAX_OPENING = 2 * 1024
 """Bytes of the small JSON file with a document's name and opening."""
+KEY_SIZE = 32
+"""Bytes of the key that a sealed letter was encrypted with."""
 MAX_DOCUMENTS = 128
 """More than a statement of 16,384 bytes can name."""
 
-_ENVELOPE, _RECEIPT, _TRUST, _BUNDLE, _POLICY, _FOLDER, _OPENING = (
+_ENVELOPE, _RECEIPT, _TRUST, _BUNDLE, _POLICY, _KEY, _FOLDER, _OPENING = (
     "envelope.json",
     "receipt.tlog-proof",
     "trust.json",
     "trust.bundle",
     "witnesses.tlog-policy",
+    "content.key",
     "documents/",
     ".opening.json",
 )
@@ -71,6 +76,7 @@ class Pack:
     policy: bytes | None = None
     bundle: bytes | None = None
     """The founders' signed list, whole, where it was followed: with the root, and nothing else, it says who may sign and witness."""
+    content_key: bytes | None = field(default=None, repr=False)
 
 
 def format_pack(pack: Pack) -> bytes:
@@ -184,6 +190,8 @@ def _members(pack: Pack) -> Iterator[tuple[str, bytes]]:
     if pack.policy is not None:
         _check_size(_POLICY, pack.policy, MAX_POLICY)
         yield _POLICY, pack.policy
+    if pack.content_key is not None:
+        yield _KEY, _parse_key(pack.content_key)
     _check_documents(pack.documents)
     for doc in pack.documents:
         opening = {"name": parse_name(doc.name), "opening": format_base64(parse_opening(doc.opening))}
@@ -199,7 +207,7 @@ def _assemble(members: _Members) -> Pack:
         raise Malformed(f"the member {_ENVELOPE} was expected first, {name[:80]!r} came")
     _check_size(_ENVELOPE, envelope, MAX_ENVELOPE)
     following = next(waiting, None)
-    receipt = trust = bundle = policy = None
+    receipt = trust = bundle = policy = key = None
     if following and following[0] == _RECEIPT:
         receipt, following = following[1], next(waiting, None)
         _check_size(_RECEIPT, receipt, MAX_RECEIPT)
@@ -212,12 +220,20 @@ def _assemble(members: _Members) -> Pack:
     if following and following[0] == _POLICY:
         policy, following = following[1], next(waiting, None)
         _check_size(_POLICY, policy, MAX_POLICY)
+    if following and following[0] == _KEY:
+        key, following = _parse_key(following[1]), next(waiting, None)
     documents: list[Document] = []
     while following:
         documents.append(_document(following, next(waiting, None)))
         following = next(waiting, None)
     _check_documents(documents)
-    return Pack(envelope, tuple(documents), receipt, trust, policy, bundle)
+    return Pack(envelope, tuple(documents), receipt, trust, policy, bundle, key)
+
+
+def _parse_key(key: bytes) -> bytes:
+    if len(key) != KEY_SIZE:
+        raise Malformed(f"a content key of {KEY_SIZE} bytes was expected, {len(key)} came")
+    return key
 
 
 def _document(opening_member: tuple[str, bytes], content_member: tuple[str, bytes] | None) -> Document:

@@ -39,13 +39,13 @@ from exchange.core.checkpoint import parse_origin
 from exchange.core.document import MAX_DOCUMENT
 from exchange.core.jsonfields import check_keys, is_digest, read_text
 from exchange.core.jsontext import canonical_json, parse_canonical
+from exchange.core.pack import KEY_SIZE
 from exchange.core.padding import padded
 from exchange.core.sealing import SUITE, WRAP_SIZE, SealingKey, SealingPrivate
 from exchange.core.vocabulary import is_federation, is_participant_code
 from exchange.errors import BadSeal, Malformed, NotFound, TooLarge
 
 MAGIC = b"cbm-sealed/1\n"
-KEY_SIZE = 32  # bytes of the content key
 TAG_SIZE = 16  # bytes
 MAX_RECIPIENTS = 128
 MAX_HEADER = 32 * 1024

@@ -307,7 +307,7 @@ def _languages(value: Any) -> tuple[str, ...]:
 
 
 def _audience(value: Any, parent: str) -> str | tuple[str, ...]:
-    if type(value) is str and value in words.AUDIENCES:
+    if type(value) is str and (value in words.AUDIENCES or value == words.SEALED):
         return value
     if type(value) is list and value:
         codes = [

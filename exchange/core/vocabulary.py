@@ -8,6 +8,8 @@ from functools import lru_cache
 
 PUBLIC = "public"
 AUDIENCES = frozenset({PUBLIC, "participating States", "States and Partners"})
+SEALED = "sealed"
+"""The audience of a sealed submission: those whom the letter inside names, and nobody is told who (core/outer.py)."""
 NAMED = "named"
 """What a form says where each return names its readers; a statement then lists their codes."""
 RETURNS = frozenset({"full", "nothing to declare", "nothing new"})

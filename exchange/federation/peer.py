@@ -19,14 +19,15 @@ import httpx
 from exchange import __version__
 from exchange.client.blocking import PatientTransport, no_cookies
 from exchange.client.patience import patient_until
-from exchange.core.document import MAX_DOCUMENT
+from exchange.core.base64text import parse_base64
+from exchange.core.document import MAX_DOCUMENT, OPENING_SIZE
 from exchange.core.httpsig import NODE, Request, sign_request
 from exchange.core.keys import PrivateKey
 from exchange.core.merkle import HASH_SIZE
 from exchange.core.note import MAX_NOTE
 from exchange.core.receipt import MAX_RECEIPT
 from exchange.core.tiles import MAX_ENTRY, TILE_WIDTH, TilePath, format_bundle, format_tile_path, parse_bundle
-from exchange.errors import NotFound, Unreachable
+from exchange.errors import Malformed, NotFound, Unreachable
 from exchange.federation.offers import MAX_LINE
 from exchange.trust.bundle import MAX_BUNDLE
 
@@ -130,6 +131,19 @@ class PeerLog:
         path = f"/v1/documents/{commitment}"
         with self._stream(path, self._proof(path) if proven else {}) as response:
             self._expect_ok(response)
+            for chunk in self._chunks(response, MAX_DOCUMENT):
+                write(chunk)
+
+    def letter(self, commitment: str, begin: Callable[[bytes], Callable[[bytes], None]]) -> None:
+        """A sealed letter, for those alone whom it names: `begin` takes its opening, and gives what takes its pieces."""
+        path = f"/v1/documents/{commitment}"
+        with self._stream(path, self._proof(path)) as response:
+            self._expect_ok(response)
+            try:
+                opening = parse_base64(response.headers.get("cbm-opening", ""), length=OPENING_SIZE)
+            except Malformed:
+                raise Unreachable(f"{response.url} answers without an opening") from None
+            write = begin(opening)
             for chunk in self._chunks(response, MAX_DOCUMENT):
                 write(chunk)
 

@@ -22,6 +22,7 @@ from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tre
 from exchange.federation.examine import Examine, Examined, Offers, examine
 from exchange.federation.findings import report_bad_entry, report_unproven
 from exchange.federation.heads import binding, check_promises, contradicted, next_head
+from exchange.federation.letters import fetch_letters
 from exchange.federation.peer import PeerLog
 from exchange.federation.quota import limit_of, report_pause
 from exchange.store import documents, intake
@@ -93,6 +94,7 @@ class Puller:
         None
     )  # told of a checkpoint with all its lines, once its entries are here
     _withheld: dict[str, datetime] = field(default_factory=dict)
+    _asked: dict[str, datetime] = field(default_factory=dict)
 
     def pull(self, peer: PeerLog, origin: str, etag: str | None = None, progress: Progress | None = None) -> Pulled:
         """Bring the mirror of `origin` up to the peer's head. Raises Unreachable, and what the alerts it raised were about."""
@@ -127,7 +129,8 @@ class Puller:
 
     def fill(self, peer: PeerLog, log: LogState) -> int:
         """Ask for the documents of a log that are not here. Returns how many came."""
-        return fill(self.db, peer, self.files, log, self.catalogue, self.reach)
+        came = fill(self.db, peer, self.files, log, self.catalogue, self.reach)
+        return came + fetch_letters(self.db, peer, self.files, log, self.clock(), self._asked)
 
     def rest(self) -> None:
         """Between rounds no process waits for work, but for a while: a long log takes one visit after the other."""

@@ -46,7 +46,7 @@ HEADER = (
     "retain_until",
 )
 _ATTACHMENT = frozenset({"file", "media_type", "language"})
-_RELATION = {"update": "supersedes", "correction": "supersedes", "withdrawal": "withdraws"}
+_RELATION = {"update": "supersedes", "correction": "supersedes", "withdrawal": "withdraws", "reply": "in reply to"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,10 @@ def template(
     languages: Sequence[str] = ("en",),
     audience: str | Sequence[str] = "",
     retain_until: str = "",
+    message: str = "",
 ) -> str:
     """The draft of a form, every question with its help, choices and an example; all open questions answer "not stated"."""
-    update = bool(replaces)
+    message = message or ("update" if replaces else "original")
     lines = [
         f"# {form.code}, version {form.version}: {_words(form.title('en'))}",
         f"# Serves {_words(', '.join(form.obligations) or 'the exchange itself')}.",
@@ -91,9 +92,9 @@ def template(
         else 'origin = ""                     # the name of your State\'s log, as GET /v1/node says',
         f'participant = "{participant}"' if participant else 'participant = ""                # the code of your State',
         'kind = "full"                   # full | nothing to declare | nothing new',
-        f'message = "{"update" if update else "original"}"'.ljust(32) + "# original | update | correction | withdrawal",
+        f'message = "{message}"'.ljust(32) + "# original | update | correction | withdrawal | reply",
         f'replaces = "{replaces}"'.ljust(31)
-        + " # id of the submission that this one updates, corrects, confirms or withdraws",
+        + " # id of the submission that this one updates, corrects, confirms, withdraws or answers",
         f'series = "{series}"'.ljust(31) + " # id of the first submission of that series",
         f'status = "{status}"'.ljust(31) + " # actual | exercise | test",
         f'period = "{period}"'.ljust(31) + ' # "2026", or "2026-01 to 2026-06"; empty where the form has none',

@@ -7,11 +7,12 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from exchange.config import Settings
+from exchange.core.sealing import SealingKey
 from exchange.errors import ExchangeError, Misuse
 from exchange.node.checks import DAY
 from exchange.node.facts import KeyFacts, StoredFacts, TrustFacts
 from exchange.node.founding import NODE_KEYS, read_participants
-from exchange.node.keyfile import open_key
+from exchange.node.keyfile import open_key, open_sealings
 from exchange.store import log as logs
 from exchange.store.database import Transaction
 from exchange.store.figures import log_figures, unknown_forms
@@ -54,8 +55,22 @@ def key_facts(settings: Settings, record: ParticipantRecord | None) -> Iterator[
             yield KeyFacts(name, f"the record of {settings.participant} does not name it", step)
         else:
             yield KeyFacts(name, None, None)
+    yield from _sealing_facts(settings, record)
     if settings.keys.is_dir() and stat.S_IMODE(settings.keys.stat().st_mode) & 0o077:
         yield KeyFacts("keys", "others on this machine may look into the folder", f"`chmod 700 {settings.keys}`")
+
+
+def _sealing_facts(settings: Settings, record: ParticipantRecord | None) -> Iterator[KeyFacts]:
+    """Each sealing key that the record ever named: without the private half, letters to it stay closed for ever."""
+    try:
+        held = open_sealings(settings.keys)
+    except ExchangeError as error:
+        yield KeyFacts("sealing*.key", str(error), error.next_step)
+        return
+    for key in () if record is None else record.keys:
+        if isinstance(key.public_key, SealingKey) and key.public_key.keyid not in held:
+            problem = f"the private half of the sealing key {key.public_key.keyid[:16]} is gone: letters to it cannot be opened"
+            yield KeyFacts("sealing*.key", problem, "bring it back from the backup that was made with --with-keys")
 
 
 def trust_facts(settings: Settings, now: datetime) -> tuple[TrustFacts | None, dict[str, ParticipantRecord]]:

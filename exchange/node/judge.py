@@ -16,6 +16,7 @@ from exchange.core.document import SMALL_DOCUMENT, Document
 from exchange.core.form import judge
 from exchange.core.jsontext import parse_json
 from exchange.core.statement import DocumentRef, Statement
+from exchange.core.vocabulary import SEALED
 from exchange.errors import (
     ClockOff,
     DocumentsMissing,
@@ -26,6 +27,7 @@ from exchange.errors import (
     WrongCommitment,
 )
 from exchange.node.references import Said, said
+from exchange.node.sealed import check_arrived
 from exchange.store.folder import Arrival
 from exchange.store.rows import EntryRows, rows_of_admitted
 from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
@@ -150,6 +152,9 @@ class Submission:
             )
         form = self._door.catalogue.named(self.statement.form)
         for number, (ref, arrival) in enumerate(zip(self.statement.documents, arrivals, strict=True)):  # 5
+            if ref.audience == SEALED:
+                check_arrived(self.statement, arrival, self._door.participants)
+                continue
             if form is None or not ref.slot.startswith("body"):
                 continue
             if ref.media_type != JSON or arrival.content is None:

@@ -14,10 +14,11 @@ from exchange.config import Settings
 from exchange.core.identity import IdentityKey
 from exchange.core.keys import ALGORITHM, Kind, PublicKey, parse_public_key
 from exchange.core.note import ED25519, Vkey
+from exchange.core.sealing import SealingKey
 from exchange.errors import Malformed, Misuse, NotFound
 from exchange.files import make_folder, write_whole
 from exchange.node.change import Change, write_change
-from exchange.node.founding import NODE_KEYS, forms_for, officer_key, read_participants
+from exchange.node.founding import NODE_KEYS, forms_for, officer_key, read_participants, sealing_key
 from exchange.node.keyfile import create_key, open_key
 from exchange.node.offline import FileSigner, Proven, open_offline, prove
 from exchange.node.stick import Stick
@@ -29,7 +30,7 @@ from exchange.store.trust import held_since
 from exchange.trust.bundle import MAX_FILES, format_bundle, parse_bundle
 from exchange.trust.charter import Member
 from exchange.trust.choice import Held, pin, read_named
-from exchange.trust.closing import close_log, closed_key
+from exchange.trust.closing import close_log, closed_key, with_key
 from exchange.trust.contents import charter_in, read_record
 from exchange.trust.drafts import draft_record
 from exchange.trust.identities import FOUNDERS, ITSELF, in_force
@@ -191,9 +192,18 @@ def enrolled(
     forms: Sequence[str],
     url: str | None,
     roles: Sequence[str] = ("releaser",),
+    sealing: SealingKey | None = None,
 ) -> ParticipantRecord:
-    """The record with more officers, from the next position on, or with another address."""
+    """The record with more officers, from the next position on, with another address, or with another key to seal letters to.
+
+    A sealing key cannot sign, so it proves nothing by itself: the State's identity keys, which sign this record, say whose it is.
+    """
     record = stands.record
+    if sealing is not None:
+        for old in record.keys:
+            if old.kind is Kind.SEALING and old.before is None:
+                record = closed_key(record, old.public_key.keyid, max(old.start, stands.position))
+        record = with_key(record, sealing_key(sealing, *stands.position))
     log, index = stands.position
     news = []
     for each in officers:

@@ -4,6 +4,7 @@ and nothing of another status."""
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from exchange.core.outer import SEALED_FORM
 from exchange.core.statement import Statement
 from exchange.core.vocabulary import MESSAGES_OF_A_SERIES
 from exchange.errors import UnknownSeries
@@ -41,7 +42,9 @@ def _named(said: Said) -> tuple[str, ...]:
 
 def check(said: Said, known: Mapping[str, Brief]) -> None:
     """A series continues one of this log, of the same form and status; what is released is this State's, of the same form; no
-    reference crosses statuses. Raises UnknownSeries."""
+    reference crosses statuses, and none leads to what is sealed: who answers a letter in public tells that it could read it.
+    Raises UnknownSeries.
+    """
     brief, message, return_, _, released = said
     if message == RELEASE:
         mine = [known.get(ident) for ident in released]
@@ -58,6 +61,10 @@ def check(said: Said, known: Mapping[str, Brief]) -> None:
             )
     for ident in _named(said):
         other = known.get(ident)
+        if other is not None and other.form == SEALED_FORM:
+            raise UnknownSeries(
+                f"{ident} is sealed: what refers to it is sealed too, or tells who could read it", pointer="/references"
+            )
         if other is not None and other.status != brief.status:
             raise UnknownSeries(
                 f"{ident} has the status {other.status!r}; a submission of status {brief.status!r} cannot refer to it",

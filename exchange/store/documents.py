@@ -141,13 +141,26 @@ _LEAVING = (
 
 
 def _leaving(tx: Transaction, reach: Reach, *where: ColumnElement[bool], limit: int) -> Iterator[HeldDocument]:
-    """Documents of admitted entries that may be read: the one query behind both doors through which a document leaves a node."""
+    """Documents of admitted entries that may be read."""
+    return _held(tx, readable(reach), *where, limit=limit)
+
+
+def sealed(tx: Transaction, commitment: str) -> HeldDocument | None:
+    """A sealed letter of this State itself. To whom it may be given stands in it (node/sealed.py): a mirror gives none away."""
+    digest = bytes.fromhex(commitment)
+    this = (tables.DOCUMENT.c.key == shortkey(digest), tables.DOCUMENT.c.commitment == digest)
+    own = select(tables.LOG.c.id).where(tables.LOG.c.own.is_(True)).scalar_subquery()
+    return next(_held(tx, tables.SLOT.c.audience == SEALED, tables.SLOT.c.log_id.in_(own), *this, limit=1), None)
+
+
+def _held(tx: Transaction, *where: ColumnElement[bool], limit: int) -> Iterator[HeldDocument]:
+    """The one query behind both doors through which a document leaves a node."""
     query = (
         select(*_LEAVING)
         .select_from(tables.SLOT)
         .join(tables.DOCUMENT, tables.DOCUMENT.c.id == tables.SLOT.c.document)
         .join(tables.OPENING, tables.OPENING.c.document == tables.SLOT.c.document)
-        .where(readable(reach), *where)
+        .where(*where)
         .order_by(tables.SLOT.c.log_id, tables.SLOT.c.index, tables.SLOT.c.ordinal)
         .limit(limit)
     )

@@ -98,6 +98,11 @@ class Incoming:
         incoming = self if content is None else None
         return Arrival(self._slot, self._name, self._opening, commitment, self._size, content, incoming)
 
+    @property
+    def path(self) -> Path:
+        """Where the bytes lie for now."""
+        return self._path
+
     def settle(self) -> None:
         """Move the sealed bytes under the name of their own commitment."""
         target = self._home.path(self.commitment())

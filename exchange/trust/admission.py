@@ -24,6 +24,7 @@ from dataclasses import InitVar, dataclass, field
 
 from exchange.core.dsse import parse_envelope, verify_envelope
 from exchange.core.keys import Kind, PublicKey
+from exchange.core.outer import check_outer, is_sealed
 from exchange.core.statement import Statement, parse_statement, submission_id
 from exchange.errors import (
     AudienceNotEnforced,
@@ -115,7 +116,8 @@ def admit(entry: bytes, origin: str, index: int, participants: Participants) -> 
     3. It is meant for this federation,
     4. and for this log: an entry copied from another log or federation is nobody's word here.
     5. The statement's participant owns this log.
-    6. The audience is one that nodes enforce, and no document is for more than its statement is.
+    6. The audience is one that nodes enforce, and no document is for more than its statement is; or it is a sealed one that says
+       nothing more (core/outer.py).
     7. The record holds every key; else the entry waits, since a record still on its way may hold the missing ones.
     8. The record lets every key sign this form at this position, unless it ended before.
     9. They are as many as the threshold asks: the form's, or the one for erasures.
@@ -185,6 +187,9 @@ def _owner(statement: Statement, origin: str, participants: Participants) -> tup
 
 
 def _check_audience(statement: Statement) -> None:
+    if is_sealed(statement):
+        check_outer(statement)
+        return
     outer = _enforced(statement.audience, "/audience")
     for number, document in enumerate(statement.documents):
         inner = _enforced(document.audience, f"/documents/{number}/audience")

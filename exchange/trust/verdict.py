@@ -13,6 +13,7 @@ from exchange.core.document import check_document
 from exchange.core.dsse import parse_envelope
 from exchange.core.merkle import leaf_hash
 from exchange.core.note import parse_note
+from exchange.core.outer import is_sealed
 from exchange.core.pack import Pack
 from exchange.core.receipt import Receipt, parse_receipt, verify_receipt
 from exchange.core.statement import Statement, parse_statement, submission_id
@@ -20,6 +21,7 @@ from exchange.errors import BadProof, ExchangeError, KeyNotAllowed, Malformed, R
 from exchange.trust.admission import Admitted, Disputed, Refused, Waiting, admit
 from exchange.trust.anchor import Anchor, FoundersRoot, Listed
 from exchange.trust.bundle import parse_bundle
+from exchange.trust.letter import disclosed
 from exchange.trust.participants import ParticipantRecord, Participants, check_successor, parse_participants
 from exchange.trust.quorum import Cosigned, verify_quorum
 from exchange.trust.witnessed import by_whom, in_words, is_of_a_roster, lateness, read_policy, unvouched
@@ -86,7 +88,8 @@ def check_pack(pack: Pack, anchors: Sequence[Anchor], catalogue: Catalogue) -> V
     4. The receipt leads to a checkpoint that the log of that record signed, and not after its closing.
     5. Each document is the one committed to.
     6. The body fits its form, where the form is known here.
-    7. Who else cosigned, by the anchor's roster: recorded or witnessed, not later than, late; and the pack's own policy.
+    7. What was sealed, where its key is disclosed: opened, and judged as its readers judge it (trust/letter.py).
+    8. Who else cosigned, by the anchor's roster: recorded or witnessed, not later than, late; and the pack's own policy.
     """
     exam = Examination()
     vouched = False
@@ -120,9 +123,10 @@ def check_pack(pack: Pack, anchors: Sequence[Anchor], catalogue: Catalogue) -> V
         _logged(pack, statement, receipt, participants, exam)  # 4
         _documents(pack, statement, exam)  # 5
         _form(pack, statement, catalogue, exam)  # 6
+        _disclosed(pack, statement, receipt, participants, exam)  # 7
         if receipt.extra is not None:
             exam.remark("the receipt carries an extra line, for which nothing vouches")
-        _witnessed(pack, statement, receipt, participants, vouched, exam)  # 7
+        _witnessed(pack, statement, receipt, participants, vouched, exam)  # 8
     except ExchangeError as error:
         exam.checks.append(Check(False, f"{error} [{error.code}]"))
         return exam.verdict(False, vouched, "does not verify", error)
@@ -254,7 +258,7 @@ def _documents(pack: Pack, statement: Statement, exam: Examination) -> None:
 
 def _form(pack: Pack, statement: Statement, catalogue: Catalogue, exam: Examination) -> None:
     body = next((document.content for document in pack.documents if document.slot == "body"), None)
-    if body is None:
+    if body is None or is_sealed(statement):
         return
     verdict = catalogue.judge(statement.form, body)
     form = f"{statement.form.code} version {statement.form.version}"
@@ -262,6 +266,26 @@ def _form(pack: Pack, statement: Statement, catalogue: Catalogue, exam: Examinat
         exam.passed(f"the body fits the form {form}")
     else:
         exam.remark(f"the body and the form {form}: {verdict}")
+
+
+def _disclosed(
+    pack: Pack, statement: Statement, receipt: Receipt, participants: Participants, exam: Examination
+) -> None:
+    if pack.content_key is None:
+        if is_sealed(statement) and pack.documents:
+            exam.remark("what is sealed in it was not disclosed: nothing is said here of what it says, or to whom")
+        return
+    if not is_sealed(statement) or not pack.documents:
+        raise Malformed("the pack holds the key of a sealed letter, and no such letter")
+    said = disclosed(pack.documents[0].content, pack.content_key, statement, receipt.index, participants)
+    inner = said.statement
+    exam.passed("the key disclosed is the one that the seal commits to: whoever opened it read the same")
+    exam.passed(f"inside, for {', '.join(inner.audience)}: {_what(inner)[6:]}; id {said.id}")
+    exam.passed(
+        f"signed inside by {len(said.envelope.signatures)} of the keys that the record allows for {inner.form.code} at position {receipt.index}"
+    )
+    for ref in inner.documents:
+        exam.passed(f"document {ref.slot} inside ({ref.media_type}) is the one committed to")
 
 
 def _witnessed(

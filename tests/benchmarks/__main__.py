@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmarks import audit, growth, idle, lookup, pull, search, submit, trust
+from tests.benchmarks import audit, growth, idle, lookup, pull, seal, search, submit, trust
 from tests.benchmarks.bench import LONG, USUAL, Bench, prepared
 from tests.benchmarks.figure import Figure, table
 from tests.benchmarks.nodes import ENGINES
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "audit": audit.run,
     "idle": idle.run,
     "trust": trust.run,
+    "seal": seal.run,
 }
 
 

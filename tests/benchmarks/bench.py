@@ -32,6 +32,7 @@ class Scale:
     looked_up: int = 10_000  # look-ups in one run
     connections: int = 16
     audited: int = 200_000
+    sealed: int = 25_000_000  # bytes
     raw_seconds: float = SECONDS
 
 

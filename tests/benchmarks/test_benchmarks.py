@@ -12,7 +12,7 @@ import pytest
 from exchange.node.founding import read_participants
 from tests import engine
 from tests.audit import audit as full_audit
-from tests.benchmarks import audit, growth, idle, lookup, pull, search, submit, trust
+from tests.benchmarks import audit, growth, idle, lookup, pull, seal, search, submit, trust
 from tests.benchmarks.bench import Bench, Scale, prepared
 from tests.benchmarks.figure import Bound, Figure, table
 from tests.benchmarks.nodes import RealNode, introduce, lay_out, peer_record
@@ -36,6 +36,7 @@ TINY = Scale(
     looked_up=64,
     connections=4,
     audited=300,
+    sealed=100_000,
     raw_seconds=0.01,
 )
 
@@ -121,6 +122,10 @@ def test_every_benchmark_hands_over_its_figures(bench: Bench, module: object) ->
     assert all(figure.what in table(figures) for figure in figures)
     counted = [figure for figure in figures if figure.bound is not None and figure.bound.unit in (" request", " rows")]
     assert all(figure.holds == "yes" for figure in counted), table(counted)
+
+
+def test_sealing_needs_no_database(bench: Bench) -> None:
+    assert [figure.database for figure in seal.run(bench)] == ["", ""]
 
 
 def test_a_bound_says_what_holds() -> None:
