@@ -82,7 +82,7 @@ def test_keys_are_in_a_backup_only_when_asked_for_and_for_nobody_else_to_read(tm
         saved(world["XR"], tmp_path / "with")
         assert not (tmp_path / "without" / "keys").exists()
         kept = sorted(path.name for path in (tmp_path / "with" / "keys").glob("*.key"))
-        assert kept == ["log.key", "node-submission.key", "transport.key", "witness.key"]
+        assert kept == ["log.key", "node-submission.key", "sealing.key", "transport.key", "witness.key"]
         for path in (tmp_path / "with").rglob("*"):
             assert path.stat().st_mode & 0o077 == 0, path
         secret = orjson.loads((world["XR"].directory / "keys" / "log.key").read_bytes())["seed"].encode()
