@@ -94,7 +94,10 @@ def test_show_names_who_may_sign(desk: Desk) -> None:
     assert shown[0] == "trial.example (trial), 1 participant"
     assert shown[1].startswith("XR  Ruritania, participating State, active since ")
     assert shown[2] == f"      log              {record.logs[0].origin}, key {record.logs[0].vkey.keyid.hex()}"
-    assert shown[3] == f"      signing          {record.keys[0].public_key.keyid}, signs every form from index 0 on, releaser"
+    assert (
+        shown[3]
+        == f"      signing          {record.keys[0].public_key.keyid}, signs every form from index 0 on, releaser"
+    )
 
 
 def test_a_pin_is_shown_by_its_fingerprint_and_only_followed_by_what_follows(desk: Desk) -> None:
