@@ -159,6 +159,7 @@ class WorldNode:
                 "message": "original",
                 "status": "test",
                 "languages": ["en"],
+                "audience": "public",  # whatever the form's default: most tests are about what everybody may see
                 **(header or {}),
             },
             body_of(form, **answers),

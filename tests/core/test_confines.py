@@ -84,6 +84,25 @@ def test_a_cancelled_alert_says_nothing_of_the_child() -> None:
         assert judge(form, canonical_json(body | {name: answer, "message": "Alert"})) == ()
 
 
+@pytest.mark.parametrize("code", ["POC-01", "ICT-01", "CT-01"])
+def test_what_the_decisions_keep_between_states_is_for_them_unless_a_state_says_otherwise(code: str) -> None:
+    form = shipped(code)
+    assert (form.version, form.audience) == (2, STATES)
+    assert check_statement(form, statement(form, "public")) is None
+    assert shipped_forms().forms[code, 1].audience == "public"
+
+
+@pytest.mark.parametrize("code", ["POC-01", "POC-05"])
+@pytest.mark.parametrize(("name", "answer"), [("person_name", {"en": "N. N."}), ("secure_phone", "+12025550100")])
+def test_a_name_and_a_protected_number_are_never_public(code: str, name: str, answer: Any) -> None:
+    form = shipped(code)
+    found = check_body(form, "public", {name: answer})
+    assert found is not None and found.pointer == f"/{name}" and "12025550100" not in found.detail
+    for audience in (STATES, PARTNERS, ("XA",)):
+        assert check_body(form, audience, {name: answer}) is None
+    assert check_body(form, "public", {name: NOT_STATED}) is None
+
+
 def test_an_answer_may_make_the_audience_narrower_and_is_never_repeated() -> None:
     form = shipped("ICT-06")
     assert check_body(form, STATES, {"attribution_made": "no"}) is None
