@@ -78,12 +78,13 @@ class Peer(TypedDict):
 
 
 class DocumentState(TypedDict):
-    """`held`: whether this node has it, and its name and size are known."""
+    """`held`: whether this node has it, and its name and size are known; `readers`: who may read it now."""
 
     slot: str
     media_type: str
     language: str | None
     audience: str
+    readers: str
     commitment: str
     held: bool
     name: str | None
