@@ -191,7 +191,7 @@ def _tell(letter: Letter, paths: dict[str, Path], into: Path, found: _Source, js
     )
     answer([f"  file        {path}" for path in paths.values()])
     if any(ref.media_type == CARRIED_TYPE for ref in inner.documents):
-        answer("  carries     an older letter: its own envelope inside says who signed it, and for whom it was")
+        answer("  carries     an older letter of the same State, signed by keys of its record, with all its documents")
     if inner.retain_until is not None:
         say(f"It is to be deleted after {inner.retain_until}, with every copy of what was just written to {into}.")
     say(f'A reply to it is sealed too: its audience is a list of codes, such as ["{inner.participant}"].')

@@ -15,6 +15,7 @@ from typing import Any
 from exchange.core.document import Document, commit, parse_name
 from exchange.core.form import NOT_STATED, Form
 from exchange.core.jsontext import canonical_json
+from exchange.core.letter import CARRIED_TYPE
 from exchange.core.statement import (
     DocumentRef,
     FormRef,
@@ -206,6 +207,8 @@ def parse_draft(text: str) -> Draft:
 
 
 def _media_type(name: str) -> str:
+    if name.endswith(".cbm"):  # a letter within a letter: how a reader is added
+        return CARRIED_TYPE
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 

@@ -18,8 +18,9 @@ from exchange.core.document import Document, commit
 from exchange.core.dsse import parse_envelope
 from exchange.core.jsonfields import is_digest
 from exchange.core.keys import Kind
-from exchange.core.letter import INNER_TYPE, contents_of, format_letter
+from exchange.core.letter import CARRIED_TYPE, INNER_TYPE, contents_of, format_letter
 from exchange.core.outer import NAME, is_sealed
+from exchange.core.pack import parse_pack
 from exchange.core.sealed import PIECE, ContentKey, Header, Preface, address, read_preface, seal
 from exchange.core.sealing import SealingKey
 from exchange.core.statement import Statement, parse_statement
@@ -29,7 +30,7 @@ from exchange.store.database import Transaction
 from exchange.store.documents import HeldDocument, sealed
 from exchange.store.folder import Arrival, DocumentFolder
 from exchange.trust.asker import Asker
-from exchange.trust.letter import FAR, Letter, check_audience, check_sealed, check_signers, open_letter
+from exchange.trust.letter import FAR, Letter, check_audience, check_carried, check_sealed, check_signers, open_letter
 from exchange.trust.participants import Participants
 from exchange.trust.record import ParticipantRecord
 
@@ -164,6 +165,7 @@ def reveal(
 
         letter = open_letter(preface, key, (blob.read, aside.write, again), outer, index, participants, place)
         stack.close()
+        _check_carried(letter, stage, outer, index, participants)
         paths = {}
         for one in letter.contents.documents:
             name = f"{one.slot}{_suffix(one.name)}"
@@ -171,6 +173,14 @@ def reveal(
             paths[one.slot] = into / name
         (stage / ENVELOPE_FILE).write_bytes(letter.contents.envelope)
     return letter, paths, key
+
+
+def _check_carried(letter: Letter, stage: Path, outer: Statement, index: int, participants: Participants) -> None:
+    record = participants.records[outer.participant]
+    for ref in letter.statement.documents:
+        if ref.media_type == CARRIED_TYPE:
+            older = parse_pack((stage / ref.slot).read_bytes())
+            check_carried(older, letter.statement, record, (record.log_ordinal(outer.origin) or 0, index))
 
 
 def _suffix(name: str) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
-from exchange.core.document import Committer
+from exchange.core.document import Committer, check_document
 from exchange.core.dsse import Envelope, parse_envelope, verify_envelope
 from exchange.core.letter import INNER_TYPE, Contents, check_rest, pieces_of, read_contents
 from exchange.core.outer import check_header, check_outer, is_sealed
+from exchange.core.pack import Pack
 from exchange.core.sealed import ContentKey, Preface, Read, read_preface
 from exchange.core.statement import Statement, parse_statement, submission_id
 from exchange.errors import DocumentsMissing, Malformed, TooFewSignatures, UnknownKey, WrongCommitment, WrongLetter
@@ -120,6 +121,26 @@ def _check_inner(contents: Contents, preface: Preface, outer: Statement) -> Lett
             f"the letter names documents in {', '.join(refs) or 'no slot'}, it has {', '.join(slots) or 'none'}"
         )
     return Letter(submission_id(envelope.payload), inner, envelope, contents)
+
+
+def check_carried(pack: Pack, by: Statement, record: ParticipantRecord, position: Position) -> Statement:
+    """An older letter within another, which adds a reader: of the same State and log, signed by keys that count, its documents whole.
+
+    Its own audience is that of its day. Raises WrongLetter, UnknownKey, WrongCommitment.
+    """
+    envelope = parse_envelope(pack.envelope, INNER_TYPE)
+    older = parse_statement(envelope.payload)
+    if (older.federation, older.participant) != (by.federation, by.participant):
+        raise WrongLetter(
+            f"{by.participant} passes on a letter of {older.participant} in {older.federation}: only a State's own may be carried"
+        )
+    check_audience(older)
+    check_signers(envelope, older, record, position)
+    if [one.slot for one in pack.documents] != [ref.slot for ref in older.documents]:
+        raise DocumentsMissing("the older letter does not hold the documents that it names")
+    for document, ref in zip(pack.documents, older.documents, strict=True):
+        check_document(document, ref)
+    return older
 
 
 def check_audience(inner: Statement) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from exchange.core.document import Document
 from exchange.core.dsse import format_envelope, parse_envelope, sign_payload
-from exchange.core.letter import INNER_TYPE
+from exchange.core.letter import CARRIED_TYPE, INNER_TYPE
 from exchange.core.outer import check_outer
-from exchange.core.pack import Pack
+from exchange.core.pack import Pack, format_pack
 from exchange.core.sealed import Preface, read_preface
 from exchange.core.statement import Period, Reference, Statement, format_statement, parse_statement
 from exchange.errors import (
@@ -389,3 +389,25 @@ def test_a_node_that_lost_a_sealing_key_is_told(tmp_path: Path) -> None:
         assert "others on this machine may read" in wrong()[0]
         path.unlink()
         assert "letters to it cannot be opened" in wrong()[0]
+
+
+def test_a_reader_is_added_by_a_letter_that_carries_the_old_one(tmp_path: Path) -> None:
+    with World(tmp_path, "XR", "XA", "XI") as world:
+        xr, xi = world["XR"], world["XI"]
+        older = Pack(*inner_of(xr, "XA"), None, None)
+        foreign = Pack(*inner_of(world["XA"], "XI"), None, None)
+        altered = replace(older, documents=tuple(renamed(one, content=b"other") for one in older.documents))
+        for number, (carried, error) in enumerate(((older, None), (foreign, WrongLetter), (altered, WrongCommitment))):
+
+            def carries(statement: Statement) -> Statement:
+                body, letter = statement.documents
+                return replace(statement, documents=(body, replace(letter, media_type=CARRIED_TYPE)))
+
+            envelope, documents = inner_of(xr, "XA", "XI", content=format_pack(carried), edit=carries)
+            blob = seal_letter(envelope, documents, world.participants).document.content
+            parcel = outside(xr, blob)
+            if error is None:
+                _, paths = opened(xi, parcel, tmp_path / "read")
+                assert format_pack(older) == paths["a1"].read_bytes()
+            else:
+                refused_to_open(xi, parcel, tmp_path / f"{number}", error)
