@@ -79,7 +79,7 @@ def test_the_keys_are_the_operators_alone_and_are_never_printed(desk: Desk) -> N
     directory = desk.state("XR")
     seeds = [re.findall(r'"seed": ?"([^"]+)"', path.read_text()) for path in (directory / "keys").glob("*.key")]
     secrets = [seed for found in seeds for seed in found]
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     assert {path.stat().st_mode & 0o777 for path in (directory / "keys").glob("*.key")} == {0o600}
     with NodeProcess(directory) as node:
         secrets.append((directory / "operator.token").read_text())
