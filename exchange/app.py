@@ -113,6 +113,7 @@ class Exchange:
             )
             self._findings = Findings(self.node)
             self.import_records()
+            self.node.eraser.look()  # before anything is served
             self.cosigners = Cosigners(
                 self.node.db,
                 client,
@@ -237,6 +238,7 @@ class Exchange:
         """Raises LogStopped where the disk has no room for what a round may bring."""
         self._refresh_records()
         let_go(self.node)
+        self.node.eraser.look()
         self.twin.look_again()
         self.recovery.ask()
         self.timekeeper.ask_again()
@@ -246,6 +248,7 @@ class Exchange:
     def _after_round(self) -> None:
         self._findings.look()
         self._release()
+        self.node.eraser.look()
 
     def _release(self) -> None:
         """Open the documents whose day has come by what witnesses vouch for."""

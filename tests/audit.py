@@ -123,13 +123,13 @@ def _documents(db: Connection, folder: Path) -> None:
         held[number] = commitment
     assert len(held) == len(set(held.values())), "a document is held twice"
     assert [row[0] for row in _rows(db, "SELECT count(*) FROM document")] == [len(held)], "a document has no opening"
-    slots = "SELECT t.commitment, t.key, t.document, l.participant FROM slot t JOIN log l ON l.id = t.log_id"
-    owners = {(document, participant) for _, _, document, participant in _rows(db, slots)}
+    slots = "SELECT t.commitment, t.key, t.document, t.erased, l.participant FROM slot t JOIN log l ON l.id = t.log_id"
+    owners = {(document, participant) for _, _, document, _, participant in _rows(db, slots)}
     numbers = {commitment: number for number, commitment in held.items()}
-    for commitment, key, document, participant in _rows(db, slots):
+    for commitment, key, document, erased, participant in _rows(db, slots):
         assert key == _key(commitment), f"the key of a slot of {commitment.hex()}"
         assert held.get(document) == (commitment if document is not None else None), f"slot of {commitment.hex()}"
-        if document is None:
+        if document is None and erased is None:
             number = numbers.get(commitment)
             others = any(one == number for one, _ in owners) and (number, participant) not in owners
             assert number is None or others, f"{commitment.hex()} is held, and a slot says it is missing"

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exchange.api import shapes
+from exchange.api import parcels, shapes
 from exchange.api.batch import LINES, receipted, submit_lines
 from exchange.api.bridge import Bridge
 from exchange.api.contract import refusals, submitted
@@ -51,7 +51,7 @@ router = APIRouter(route_class=Bare)
     response_model=shapes.Receipted,
     status_code=201,
     responses=submitted(shapes.Receipted) | refusals(403, 409, 413, 422),
-    openapi_extra=shapes.SUBMISSION,
+    openapi_extra=parcels.SUBMISSION,
 )
 async def submit(request: Request) -> Response:
     """Takes complete envelopes signed by the State's own keys: the signature is the credential.

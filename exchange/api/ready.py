@@ -79,6 +79,11 @@ class Ready:
     def __init__(self, app: ASGIApp, node: Node) -> None:
         self._app, self._node = app, node
         self._kept = _Kept(None)
+        node.eraser.forgotten.append(self.forget)
+
+    def forget(self) -> None:
+        """What was answered before is not kept in memory until somebody asks again: something of it was erased."""
+        self._kept = _Kept(None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET" or is_somebody(scope):

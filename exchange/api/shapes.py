@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from exchange.core.vocabulary import MESSAGES, RETURNS, STATUSES
 from exchange.trust.quorum import RECORDED, WITNESSED
 
+ACCOUNTS = ("opened", "restricted", "erased as foreseen", "erased afterwards", "undelivered")
 DIGEST: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 BASE64: dict[str, Any] = {
     "type": "string",
@@ -121,6 +122,12 @@ class Place(BaseModel):
     index: Count
 
 
+class Erased(BaseModel):
+    by: Annotated[str, _one_of(("retain_until", "erasure"))]
+    order: Place | None = Field(description="the erasure; null where the statement's own `retain_until` is the order")
+    destroyed: bool = Field(description="false while it is only hidden, and not here any more otherwise")
+
+
 class DocumentState(BaseModel):
     slot: str
     media_type: str
@@ -133,6 +140,7 @@ class DocumentState(BaseModel):
     held: bool = Field(description="false as well where whoever asks may not read it")
     name: str | None = Field(description="as its sender called it; not covered by any signature")
     size: Count | None
+    erased: Erased | None = Field(description="by which order it is not shown; then it is not held")
 
 
 class SubmissionAnswer(BaseModel):
@@ -161,6 +169,7 @@ class SubmissionAnswer(BaseModel):
     identity_replaced: Moment | None = Field(
         description="when the founders published other identity keys for the State, under which this log was opened; null where they did not"
     )
+    account: Annotated[str, _one_of(ACCOUNTS)] = Field(description="what became of its documents at this node")
     documents: list[DocumentState]
 
 
@@ -176,7 +185,16 @@ class Submissions(BaseModel):
     )
 
 
+class OrderAnswer(BaseModel):
+    id: Digest
+    slot: str | None = Field(description="null for all of it")
+    verdict: str = Field(description="in force, withdrawn, waits, or why it has no effect")
+    since: Moment | None = Field(description="from when on this node counts the 72 hours")
+    destroyed: Moment | None = Field(description="when it was carried out here")
+
+
 class SubmissionWhole(SubmissionAnswer):
+    orders: list[OrderAnswer] = Field(description="of an erasure: how each of its orders stands at this node")
     statement: dict[str, Any]
     body: Any | None
     history: list[Digest] = Field(description="ids of the series, oldest first")
@@ -313,27 +331,3 @@ class Participants(BaseModel):
     )
     items: list[dict[str, Any]]
     next: Next
-
-
-def _fields(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": [*properties], "additionalProperties": False, "properties": properties}
-
-
-_OPENING = {**BASE64, "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"}
-_DOCUMENT = _fields(slot={"type": "string"}, name={"type": "string"}, opening=_OPENING, content=BASE64)
-_PARTS = "The parts `envelope`, then `opening` and `content` of each document, in the order of the statement"
-_LINES = "Up to 1,000 lines, each as in `application/json`, each ending in a line feed"
-
-# For OpenAPI, which cannot see what api/request.py reads by itself.
-SUBMISSION: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": _fields(envelope=BASE64, documents={"type": "array", "items": _DOCUMENT}),
-            },
-            "application/x-ndjson": {"schema": {"type": "string", "description": _LINES}},
-            "multipart/form-data": {"schema": {"type": "object", "description": _PARTS}},
-        },
-    }
-}

@@ -1,6 +1,7 @@
 """Submissions: the registry as it stands, and the proofs that go out. How they come in is in door.py."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -22,9 +23,10 @@ from exchange.node.packing import pack_of, receipt_of
 from exchange.store import documents, registry
 from exchange.store import log as logs
 from exchange.store.database import Transaction
+from exchange.store.erasures import orders_of
 from exchange.store.fulltext import behind
 from exchange.store.query import Filter, history, submission, submissions
-from exchange.store.registry import SubmissionState
+from exchange.store.registry import Erased, SubmissionState
 from exchange.store.search import contexts, search
 from exchange.store.standing import standings
 from exchange.trust.quorum import Tally
@@ -58,6 +60,7 @@ def _answer(node: Node, state: SubmissionState, tally: Tally) -> dict[str, Any]:
         "fits": state.fits,
         "disputed": None if state.disputed is None else {"origin": state.disputed[0], "index": state.disputed[1]},
         **standing_answer(node.participants, state.origin, tally, state.issued),
+        "account": account_of(state),
         "documents": [
             {
                 "slot": slot.slot,
@@ -70,10 +73,30 @@ def _answer(node: Node, state: SubmissionState, tally: Tally) -> dict[str, Any]:
                 "held": slot.held and slot.audience != SEALED,
                 "name": None if slot.audience == SEALED else slot.name,
                 "size": None if slot.audience == SEALED else slot.size,
+                "erased": None if slot.audience == SEALED else _erased(slot.erased),
             }
             for slot in state.documents
         ],
     }
+
+
+def account_of(state: SubmissionState) -> str:
+    """What became of its documents here, in the words of an audit: of several the one that somebody should look at."""
+    if any(not slot.open or slot.audience == SEALED for slot in state.documents):
+        return "restricted"
+    if any(not slot.held and slot.erased is None for slot in state.documents):
+        return "undelivered"
+    orders = [slot.erased for slot in state.documents if slot.erased is not None]
+    if not orders:
+        return "opened"
+    return "erased as foreseen" if all(order.place is None for order in orders) else "erased afterwards"
+
+
+def _erased(order: Erased | None) -> dict[str, Any] | None:
+    if order is None:
+        return None
+    place = None if order.place is None else {"origin": order.place[0], "index": order.place[1]}
+    return {"by": "retain_until" if place is None else "erasure", "order": place, "destroyed": order.destroyed}
 
 
 @router.get("/submissions", response_model=shapes.Submissions, responses=refusals(401))
@@ -121,11 +144,13 @@ def show_submission(node: NodeDep, reach: ReachDep, ident: PathId) -> dict[str, 
         state = submission(tx, ident, reach)
         envelope = parse_envelope(registry.position_of(tx, ident).envelope)
         ids = history(tx, state)
-        held = documents.documents_of(tx, logs.log_of(tx, state.origin).id, state.index, reach)
+        log = logs.log_of(tx, state.origin)
+        held, orders = documents.documents_of(tx, log.id, state.index, reach), orders_of(tx, log.id, state.index)
         [answer] = _answers(tx, node, [state])
     bodies = [document.content for document in held if document.slot == "body" and document.content is not None]
     body = orjson.loads(bodies[0]) if bodies and state.fits == "fits" else None
-    return {**answer, "statement": orjson.loads(envelope.payload), "body": body, "history": ids}
+    more = {"orders": [asdict(order) for order in orders], "history": ids}
+    return {**answer, "statement": orjson.loads(envelope.payload), "body": body, **more}
 
 
 def _proof(content: bytes, request: Request, media_type: str, name: str) -> Response:

@@ -27,6 +27,7 @@ class Brief(NamedTuple):
     logs: tuple[LogClaim, ...]
     laws: tuple[LogLaw | None, ...]
     catalogue: Catalogue
+    today: str
 
 
 class Desk:
@@ -44,7 +45,7 @@ class Desk:
         self.logs = brief.logs
         for number, law in enumerate(brief.laws):
             if law is not None:
-                self.examiners[number] = Examiner(number, *law, brief.catalogue, self.source)
+                self.examiners[number] = Examiner(number, *law, brief.catalogue, self.source, brief.today)
 
 
 @dataclass(frozen=True)

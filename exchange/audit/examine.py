@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from exchange.audit import work
 from exchange.audit.documents import OVERSIZED, Offered, Row, prove, why_not_named
 from exchange.audit.findings import convicted_by
 from exchange.audit.judgement import ADMITTED, DISPUTED, REFUSED, WAITING, Judge, Judged, Law
+from exchange.audit.keeping import Keeping, is_over
 from exchange.audit.registry import FITS, MISFIT, NOT_HELD, NOT_KNOWN, Columns, columns_of, row_of, same_fitting
 from exchange.audit.series import (
     ANSWERS,
@@ -29,18 +31,8 @@ from exchange.audit.series import (
 )
 from exchange.audit.shape import MAX_SHAPES, Reading, Shape
 from exchange.audit.tree import hash_tile, why_unsigned
-from exchange.audit.work import (
-    ABSENT,
-    FINDINGS,
-    MAX_FINDINGS,
-    OPENED,
-    RESTRICTED,
-    UNDELIVERED,
-    Outcome,
-    Rows,
-    Task,
-    View,
-)
+from exchange.audit.words import key, said, short
+from exchange.audit.work import ABSENT, FINDINGS, MAX_FINDINGS, Outcome, Rows, Said, Task, View
 from exchange.core.catalogue import Catalogue
 from exchange.core.evidence import EVIDENCE_SLOT, FINDING
 from exchange.core.form import judge
@@ -56,6 +48,9 @@ COLUMNS = (
     *("id", "participant", "form", "version", "obligations", "series", "issued", "period_start", "period_end"),
     *("return_kind", "message", "status", "directory", "disputed", "fits"),
 )
+LEFT = (
+    8  # days after which a node has destroyed what nobody may see any more, even where no witness vouches for the time
+)
 _REGISTERED = 5  # where the columns of the registry begin in the row of an entry
 _FLAGS = _REGISTERED + len(COLUMNS)  # and where its two flags stand: current, in force
 
@@ -64,8 +59,16 @@ class Examiner:
     """Of one log. `closed`: the size and root at which its record ends it."""
 
     def __init__(
-        self, number: int, vkey: Vkey, law: Law, closed: tuple[int, bytes] | None, catalogue: Catalogue, view: View
+        self,
+        number: int,
+        vkey: Vkey,
+        law: Law,
+        closed: tuple[int, bytes] | None,
+        catalogue: Catalogue,
+        view: View,
+        today: str,
     ) -> None:
+        self.today = today
         self.number, self.vkey, self.closed, self.view = number, vkey, closed, view
         self.judge = Judge(law).judge
         self._catalogue = catalogue
@@ -100,6 +103,7 @@ class _Run:
         self._outcome = outcome = Outcome(task)
         self._whole = examiner.view.whole
         self._leaves: list[bytes] = []
+        self._lacking: list[tuple[str, str | None, bool]] = []
         self._at = task.start
         self._documents = Offered(rows.documents, self._stray)
         self._signed: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
@@ -136,7 +140,7 @@ class _Run:
         return self._outcome
 
     def _stray(self, row: Row) -> None:
-        self._outcome.fault(row[0], "slot", f"a document {_short(row[1])} of an entry that is not there")
+        self._outcome.fault(row[0], "slot", f"a document {short(row[1])} of an entry that is not there")
 
     def _absent(self) -> None:
         index = self._at
@@ -170,10 +174,10 @@ class _Run:
         repeats = code == REPEATED and verdict == REFUSED and judged.id is not None
         right = repeats or (verdict == judged.verdict and code == judged.code)
         if not right:
-            detail = f"recorded as {_said(verdict, code)}, it is {_said(judged.verdict, judged.code)}"
+            detail = f"recorded as {said(verdict, code)}, it is {said(judged.verdict, judged.code)}"
             outcome.fault(index, "verdict", detail)
-        if self._whole and row[2] != _key(judged.id):
-            outcome.fault(index, "id", f"its payload has the id {_short(judged.id)}, and is not to be found by it")
+        if self._whole and row[2] != key(judged.id):
+            outcome.fault(index, "id", f"its payload has the id {short(judged.id)}, and is not to be found by it")
         if judged.verdict in (ADMITTED, DISPUTED) and not repeats:
             self._admitted(row, judged, mine, right)
             return
@@ -182,7 +186,7 @@ class _Run:
             registered = row[_REGISTERED] is not None
             outcome.sums["registered"] += registered
             if right and (registered or mine):
-                outcome.fault(index, "registry", f"registered, or with documents, and {_said(verdict, code)}")
+                outcome.fault(index, "registry", f"registered, or with documents, and {said(verdict, code)}")
         if judged.id is not None:
             bits = OPEN if judged.verdict == WAITING else 0 if judged.verdict == REFUSED else _counts(judged)
             self._keep(judged, bits | (REPEATS | UNSAID if repeats else 0), index)
@@ -201,9 +205,11 @@ class _Run:
         assert ident is not None and reading is not None  # noqa: S101 - what is admitted has both
         columns = self._examiner.columns(reading.shape)
         delivered, withheld, fits, body = self._delivery(index, reading, columns, mine, right)
-        disputed = judged.verdict == DISPUTED
-        there = OPENED if delivered else RESTRICTED if withheld else UNDELIVERED
-        self._outcome.counts[DISPUTED if disputed else there] += 1
+        disputed, lacking, self._lacking = judged.verdict == DISPUTED, self._lacking, []
+        about = Said(self._examiner.number, index, ident, reading.shape.form.code, reading.shape.status)
+        there = work.OPENED if delivered else work.RESTRICTED if withheld else work.UNDELIVERED
+        keeping = Keeping(self._outcome, self._whole, self._examiner.today)
+        self._outcome.counts[keeping.account(about, reading, lacking, there, disputed)] += 1
         bits = _counts(judged) | DELIVERED * delivered
         if not disputed and body is not None and fits == FITS and columns.form is not None and columns.form.directory:
             bits |= ANSWERS
@@ -231,9 +237,9 @@ class _Run:
         for name, is_, should in zip(COLUMNS, found, expected, strict=True):
             if name == "fits":
                 if type(is_) is not str or not same_fitting(is_, should):
-                    self._outcome.fault(index, "fits", f"recorded as {_short(is_)}, it is {_short(should)}")
+                    self._outcome.fault(index, "fits", f"recorded as {short(is_)}, it is {short(should)}")
             elif is_ != should:
-                self._outcome.fault(index, "registry", f"{name} is {_short(is_)}, by its entry {_short(should)}")
+                self._outcome.fault(index, "registry", f"{name} is {short(is_)}, by its entry {short(should)}")
 
     def _delivery(
         self, index: int, reading: Reading, columns: Columns, mine: Sequence[Row], right: bool
@@ -256,13 +262,17 @@ class _Run:
             if self._whole and right and row is None:
                 self._outcome.fault(index, "slot", f"{slot.slot} is not listed")
             expected = (slot.slot, ordinal, commitment, slot.media_type, slot.language, slot.audience)
-            there = row is not None and (not self._whole or self._is_listed(row, expected)) and row[9] is not None
+            mark = row[14] if self._whole and row is not None else None
+            here = row is not None and (not self._whole or self._is_listed(row, expected)) and row[9] is not None
+            there = here and mark is None  # what is hidden is not shown, though it is here
             content = self._proven(row, commitment) if row is not None and there else None
             if content is None:
                 delivered = False
-            if content is None and not (slot.restricted and not there):
+            if content is None and (mark is not None or not (slot.restricted and not there)):
                 withheld = False
-                if len(self._outcome.undelivered) < MAX_FINDINGS:
+                if mark is not None or not self._whole or (row is not None and row[9] is None and not row[7]):
+                    self._lacking.append((slot.slot, mark, here and row is not None and bool(row[7])))
+                if not is_over(reading, self._examiner.today) and len(self._outcome.undelivered) < MAX_FINDINGS:
                     self._outcome.undelivered.append((index, slot.slot, commitment.hex()))
             if slot.slot == EVIDENCE_SLOT and reading.shape.form.code == FINDING:
                 self._finding(index, content)
@@ -287,9 +297,9 @@ class _Run:
         if row[1:7] != expected:
             self._outcome.fault(index, "slot", f"{row[1]} is listed otherwise than its statement says")
             return False
-        if self._whole and (row[12] != _key(row[3]) or (there and row[13] != row[12])):
+        if self._whole and (row[12] != key(row[3]) or (there and row[13] != row[12])):
             self._outcome.fault(index, "slot", f"{row[1]} is not to be found by its commitment")
-        if bool(held) is not there:
+        if bool(held) is not there and not (row[14] is not None and there):  # gone here, and held for another entry
             said = "held, and is not there" if held else "missing, and is there"
             self._outcome.fault(index, "slot", f"{row[1]} is listed as {said}")
         return True
@@ -301,7 +311,7 @@ class _Run:
             self._outcome.fault(index, "document", f"{slot}: {why}")
             return None
         if length != size:
-            self._outcome.fault(index, "document", f"{slot}: it is said to have {_short(size)} bytes, and has {length}")
+            self._outcome.fault(index, "document", f"{slot}: it is said to have {short(size)} bytes, and has {length}")
         if (hostile := why_not_named(row[8])) is not None:
             self._outcome.fault(index, "document", f"{slot}: {hostile}")
         self._outcome.sums["documents"] += 1
@@ -329,17 +339,3 @@ def _differ(stored: bytes | None, leaves: Sequence[bytes]) -> tuple[int, str]:
     places = [at for at, leaf in enumerate(leaves) if stored[at * HASH_SIZE : (at + 1) * HASH_SIZE] != leaf]
     others = f", and {len(places) - 1} others" if len(places) > 1 else ""
     return places[0], f"has another hash than this entry{others}"
-
-
-def _said(verdict: Any, code: Any) -> str:
-    return f"{verdict}"[:40] if code is None else f"{verdict} ({code})"[:80]
-
-
-def _key(digest: bytes | None) -> int | None:
-    """What stands in an index for a hash: its first eight bytes, as a signed number."""
-    return None if digest is None else int.from_bytes(digest[:8], "big", signed=True)
-
-
-def _short(value: object) -> str:
-    text = value.hex() if isinstance(value, bytes) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

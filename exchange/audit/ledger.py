@@ -13,7 +13,7 @@ from exchange.audit.report import CLASSES, MAX_LISTED, Fault, LogAccount
 from exchange.audit.series import BUCKETS, Owner
 from exchange.audit.sources import LogClaim
 from exchange.audit.tree import Growth
-from exchange.audit.work import FINDINGS, Outcome
+from exchange.audit.work import FINDINGS, Lacking, Outcome, Said
 
 IN_MEMORY = 32 * 1024 * 1024  # bytes of facts; what is more lies in a file without a name
 
@@ -30,6 +30,9 @@ class Ledger:
         self.faults: list[Fault] = []
         self.more_faults = 0
         self.undelivered: list[dict[str, object]] = []
+        self.lacking: list[Lacking] = []
+        self.erasures: list[tuple[Said, bytes, str | None]] = []
+        self.withdrawals: list[tuple[Said, bytes]] = []
         self._faulty: Counter[str | None] = Counter()
         self._broken: Counter[int] = Counter()
         self._facts = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - it lives as long as the audit
@@ -60,6 +63,9 @@ class Ledger:
             place = {"log": self.logs[log].origin, "index": index, "slot": slot, "commitment": commitment}
             self.undelivered.append(place)
         self.told[log] += outcome.told
+        self.lacking += outcome.lacking
+        self.erasures += outcome.erasures
+        self.withdrawals += outcome.withdrawals
         for tile, entries in outcome.tiles:
             for mark in self.growths[log].extend(tile, entries):
                 self._contradicted(log, mark.size)
@@ -72,6 +78,11 @@ class Ledger:
         if self._broken[log] == 1:
             detail = f"the entries do not lead to the root that was signed, or closed, at size {size}"
             self.fault("checkpoint", detail, log=log, index=size)
+
+    def no_longer_undelivered(self, told: Said) -> None:
+        """An order explains what that entry lacks."""
+        place = (self.logs[told.log].origin, told.at)
+        self.undelivered = [one for one in self.undelivered if (one["log"], one["index"]) != place]
 
     def grow(self, logs: Sequence[LogClaim]) -> None:
         """The same logs, some of them larger by now."""

@@ -4,8 +4,9 @@
 2. Every entry, in runs that are worked off side by side: hash, verdict, registry, documents.
 3. The tree above the runs: upper tiles, checkpoints, what lies outside them.
 4. Cosignatures: every line, every quorum, and what this node signed itself. Findings that logs tell, and what is kept of them.
-5. Series: repetitions, what is current and in force, who answers look-ups.
-6. Rows that belong to nothing.
+5. What was ordered to be forgotten: nothing is gone without an order, and nothing is here after one.
+6. Series: repetitions, what is current and in force, who answers look-ups.
+7. Rows that belong to nothing.
 """
 
 import time
@@ -21,13 +22,14 @@ from exchange.audit.findings import Keys, check_findings
 from exchange.audit.judgement import FOR_EVER
 from exchange.audit.laws import LogLaw, Subject, check_logs, law_of
 from exchange.audit.ledger import Ledger
+from exchange.audit.orders import UNEXPLAINED, Forgotten, Slot, shortkey
 from exchange.audit.records import compare_with_anchor, read_records
 from exchange.audit.report import Report
 from exchange.audit.series import Contact, Finding, Owner
 from exchange.audit.sources import DirectoryPlace, DirectorySource, LogClaim
 from exchange.audit.tree import why_unsigned
 from exchange.audit.witnesses import Counted, check_lines, check_own_heads, check_quorums
-from exchange.audit.work import ABSENT, Task
+from exchange.audit.work import ABSENT, Said, Task
 from exchange.core.catalogue import Catalogue
 from exchange.core.tiles import TILE_WIDTH
 from exchange.errors import Unavailable
@@ -154,14 +156,15 @@ class _Audit:
         ledger, subject = self._ledger, self._subject
         try:
             laws = self._laws(self._records())  # 1
-            self._crew.everybody(Learn(Brief(tuple(self._logs), laws, self._catalogue)))
+            self._crew.everybody(Learn(Brief(tuple(self._logs), laws, self._catalogue, f"{now:%Y-%m-%d}")))
             self._entries(laws)  # 2
             for number, law in enumerate(laws):  # 3
                 self._above(number, law)
             self._witnesses(laws)  # 4
             self._findings()
-            self._series()  # 5
-            self._strays()  # 6
+            self._forgotten(now)  # 5
+            self._series()  # 6
+            self._strays()  # 7
             logs = tuple(ledger.accounts())
         finally:
             ledger.close()
@@ -274,6 +277,23 @@ class _Audit:
         keys = Keys.of(self._subject.federation, self._kept)
         for what, number, index, why in check_findings(self._logs, ledger.told, rows, alerts, halted, keys):
             ledger.fault(what, why, log=number, index=index)
+
+    def _forgotten(self, now: datetime) -> None:
+        forgotten, today = Forgotten(self._ledger), f"{now:%Y-%m-%d}"
+        for told, slot in forgotten.explain(whole=True, own=self._subject.origin):
+            self._ledger.fault("unexplained", UNEXPLAINED.format(slot), log=told.log, index=told.at)
+        numbers = {log.key: number for number, log in enumerate(self._logs)}
+        for order in forgotten.in_force():
+            slots = [
+                Slot(Said(numbers[log], at, order.subject, form, status), slot, bool(here), mark)
+                for log, at, slot, here, mark, until, form, status in self._source.stray(
+                    "slots of", shortkey(order.subject)
+                )
+                if log in numbers and (until is None or until >= today)
+            ]
+            claims = self._source.stray("orders of", self._logs[order.told.log].key, order.told.at)
+            claim = [one for one in claims if bytes(one[0]) == order.subject]
+            forgotten.compare(order, slots, claim, now)
 
     def _series(self) -> None:
         owners = self._ledger.owners([FOR_EVER for _ in self._logs])

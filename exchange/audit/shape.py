@@ -56,16 +56,18 @@ class Shape:
     status: str
     unfit: bool
     kept: bool
+    retain_until: str | None
     slots: tuple[Slot, ...]
 
 
 class Reading(NamedTuple):
-    """A statement, as far as an audit needs it. `series` is None in the first of a series."""
+    """A statement, as far as an audit needs it. `series` is None in the first of a series; `erases`, of an erasure, what it names."""
 
     shape: Shape
     series: bytes | None
     issued: str
     commitments: Sequence[bytes]
+    erases: tuple[tuple[bytes, str | None], ...] = ()
 
 
 class Shapes:
@@ -80,7 +82,7 @@ class Shapes:
         if blanked is not None:
             key, series, issued, commitments = blanked
             shape = self._known.get(key)
-            if shape is not None:
+            if shape is not None and shape.message != "erasure":
                 return Reading(shape, series, issued, commitments)
         statement = parse_statement(payload)
         shape = _shape_of(statement)
@@ -89,7 +91,11 @@ class Shapes:
                 self._known.clear()
             self._known[blanked[0]] = shape
         series = None if statement.series is None else bytes.fromhex(statement.series)
-        return Reading(shape, series, statement.issued, [bytes.fromhex(one.commitment) for one in statement.documents])
+        commitments = [bytes.fromhex(one.commitment) for one in statement.documents]
+        erases = [(bytes.fromhex(one.id), one.slot) for one in statement.references if one.rel == "erases"]
+        if shape.message != "erasure":
+            erases = []
+        return Reading(shape, series, statement.issued, commitments, tuple(erases))
 
 
 def _blank(payload: bytes) -> tuple[tuple[str, str], bytes | None, str, list[bytes]] | None:
@@ -146,6 +152,7 @@ def _shape_of(statement: Statement) -> Shape:
         unfit=is_sealed(statement) and not _is_outer(statement),
         kept=is_sealed(statement)
         or (outer >= 0 and all(0 <= _WIDER.get(one.audience, -1) <= outer for one in statement.documents)),
+        retain_until=statement.retain_until,
         slots=tuple(
             Slot(one.slot, one.media_type, one.language, one.audience, held_back or one.audience != EVERYBODY)
             for one in statement.documents

@@ -19,6 +19,7 @@ from typing import Any
 from exchange import __version__
 from exchange.audit.crew import Alone, Crew, Processes
 from exchange.audit.desk import Brief, Desk, Examine, Learn
+from exchange.audit.forgotten import check_forgotten
 from exchange.audit.judgement import DISPUTED, REFUSED, WAITING
 from exchange.audit.laws import LogLaw, Subject, check_logs, law_of
 from exchange.audit.ledger import Ledger
@@ -30,7 +31,7 @@ from exchange.audit.report import Report
 from exchange.audit.run import FEW, Anchor, Progress, rosters_of, runs, settle_all, silent, work_off
 from exchange.audit.series import Contact
 from exchange.audit.sources import LogClaim, RecordClaim
-from exchange.audit.work import ABSENT, OPENED, RESTRICTED, UNDELIVERED, Task
+from exchange.audit.work import ABSENT, AFTERWARDS, FORESEEN, OPENED, RESTRICTED, UNDELIVERED, Task
 from exchange.core.base64text import format_base64
 from exchange.core.catalogue import Catalogue
 from exchange.core.checkpoint import Checkpoint, origin_digest, verify_checkpoint
@@ -67,7 +68,7 @@ def audit_node(
         listed = _listed(source, root, now)
         if listed is not None and root is not None:
             anchor = Anchor(listed.participants, root)
-        return _Visit(place, source, forms, anchor, listed, workers, progress).report(now, began)
+        return _Visit(place, source, forms, anchor, listed, workers, progress, now).report(now, began)
     finally:
         source.close()
 
@@ -104,9 +105,11 @@ class _Visit:
         listed: Listed | None,
         workers: int,
         progress: Progress,
+        now: datetime,
     ) -> None:
         self._place, self._source, self._reader, self._listed = place, source, source.reader, listed
         self._anchor, self._workers, self._progress = anchor, workers, progress
+        self._today = f"{now:%Y-%m-%d}"
         self._notes: list[str] = []
         self._about = about = self._reader.node()
         self._peers = {str(item.get("participant")): item for item in self._reader.items("/v1/peers")}
@@ -137,9 +140,8 @@ class _Visit:
         """Numbered as in the module, from the second step on."""
         ledger, subject = self._ledger, self._subject
         total = sum(log.size for log in self._logs)
-        crew: Crew = (
-            Alone(Desk(self._source)) if self._workers < 2 or total <= FEW else Processes(self._place, self._workers)
-        )
+        few = self._workers < 2 or total <= FEW
+        crew: Crew = Alone(Desk(self._source)) if few else Processes(self._place, self._workers)
         try:
             sizes = [log.size for log in self._logs]
             laws = self._examine(crew, [0 for _ in self._logs])  # 2
@@ -150,6 +152,7 @@ class _Visit:
             self._examine(crew, sizes)
             for number, law in enumerate(laws):  # 5
                 self._above(number, law, heads[number])
+            check_forgotten(self._reader, ledger, self._logs, subject.origin)
             self._settle(crew, sizes, contacts)
             self._count(laws, heads, claims)
             logs = tuple(ledger.accounts())
@@ -245,7 +248,7 @@ class _Visit:
 
     def _examine(self, crew: Crew, fresh: list[int]) -> tuple[LogLaw | None, ...]:
         laws = tuple(law_of(log, self._subject.federation, self._records) for log in self._logs)
-        crew.everybody(Learn(Brief(tuple(self._logs), laws, self._catalogue)))
+        crew.everybody(Learn(Brief(tuple(self._logs), laws, self._catalogue, self._today)))
         tasks = [
             task
             for number, log in enumerate(self._logs)
@@ -286,15 +289,14 @@ class _Visit:
                 ledger.fault("tile", f"tile {level}/{index} is not the one over the entries", log=number)
         counts = ledger.counts[number]
         ours = {name: counts[name] for name in (DISPUTED, REFUSED, WAITING)}
-        ours["admitted"] = counts[OPENED] + counts[RESTRICTED] + counts[UNDELIVERED]
+        ours["admitted"] = sum(counts[name] for name in (OPENED, RESTRICTED, UNDELIVERED, FORESEEN, AFTERWARDS))
         said = {name: head.item.get(name) for name in ours}
         total = sum(value for value in said.values() if isinstance(value, int))
         if head.item.get("size") == log.size and total == log.size and said != ours and not counts[ABSENT]:
             ledger.fault("head", f"said to hold {said}, it holds {ours}", log=number)
         if total != head.item.get("size"):
-            self._notes.append(
-                f"{log.origin}: says that it holds {total:,} entries under a head of {head.item.get('size')!r}"
-            )
+            said_of = f"{log.origin}: says that it holds {total:,} entries under a head of"
+            self._notes.append(f"{said_of} {head.item.get('size')!r}")
 
     def _count(self, laws: Sequence[LogLaw | None], heads: Sequence[_Head], claims: Sequence[Claims]) -> None:
         """Cosignatures: of the heads served, and of what is said of entries."""
@@ -315,9 +317,8 @@ class _Visit:
                 else:
                     ledger.fault("cosignature", found[1], log=number, index=found[0])
             if claims[number].beyond:
-                self._notes.append(
-                    f"{log.origin}: of {claims[number].beyond:,} entries the cosignatures were not looked at"
-                )
+                beyond = f"of {claims[number].beyond:,} entries the cosignatures were not looked at"
+                self._notes.append(f"{log.origin}: {beyond}")
             ledger.sums[number].update(cosignatures=lines, witnessed=witnessed)
 
     def _said_of(self, log: LogClaim, size: int) -> Any:

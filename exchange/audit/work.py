@@ -13,6 +13,7 @@ from exchange.audit.shape import Reading
 from exchange.audit.tree import Signed, Tile
 
 OPENED, RESTRICTED, UNDELIVERED, ABSENT = "opened", "restricted", "undelivered", "absent"
+FORESEEN, AFTERWARDS = "erased as foreseen", "erased afterwards"
 FINDINGS = ("convicting", "convicting nobody", "undelivered")  # what the evidence of a finding told (PLT-03) comes to
 MAX_FINDINGS = 200  # of one run, told one by one; the others are counted
 
@@ -45,6 +46,26 @@ class Rows:
     pieces: Pieces
 
 
+class Said(NamedTuple):
+    """What an entry says about forgetting, or what it lacks: enough to put both together once all entries were read (orders.py)."""
+
+    log: int
+    at: int
+    id: bytes
+    form: str
+    status: str
+
+
+class Lacking(NamedTuple):
+    """An entry, and the slots of which nothing is shown; `marks` is by which order, as the database says it, `here` whether it is there."""
+
+    told: Said
+    counted: str
+    slots: tuple[str, ...]
+    marks: tuple[str | None, ...]
+    here: tuple[bool, ...]
+
+
 @dataclass
 class Outcome:
     """What a run came to. `counts` are entries by what became of them, `sums` whatever else was counted; `told` are findings (findings.py)."""
@@ -57,6 +78,9 @@ class Outcome:
     sums: Counter[str] = field(default_factory=Counter)
     undelivered: list[tuple[int, str, str]] = field(default_factory=list)
     told: list[tuple[int, bytes | None, str | None]] = field(default_factory=list)
+    lacking: list[Lacking] = field(default_factory=list)
+    erasures: list[tuple[Said, bytes, str | None]] = field(default_factory=list)  # what each names
+    withdrawals: list[tuple[Said, bytes]] = field(default_factory=list)  # of which series
     facts: dict[int, bytearray] = field(default_factory=lambda: defaultdict(bytearray))
 
     def fault(self, index: int, what: str, detail: str) -> None:
@@ -75,6 +99,9 @@ class Outcome:
         self.sums.update(other.sums)
         self.undelivered += other.undelivered
         self.told += other.told
+        self.lacking += other.lacking
+        self.erasures += other.erasures
+        self.withdrawals += other.withdrawals
         for bucket, facts in other.facts.items():
             self.facts[bucket] += facts
 

@@ -17,6 +17,7 @@ from exchange.cli import (
     contacts,
     demo,
     draft,
+    erase,
     federation,
     key,
     listing,
@@ -71,6 +72,7 @@ app.command("login")(login.login)
 app.command("new")(new.new)
 app.command("sign")(sign.sign)
 app.command("seal")(seal.seal)
+app.command("erase")(erase.erase)
 app.command("submit")(submit.submit)
 app.command("open")(opening.open_letter)
 app.command("pull")(pull.pull)

@@ -93,7 +93,9 @@ def _rebuild(settings: Settings) -> "Rebuilt":
     node = exchange.node
     try:
         own = settings.participant
-        puller = Puller(node.db, node.files, lambda: node.participants, node.catalogue, utc_now, own=own)
+        puller = Puller(
+            node.db, node.files, lambda: node.participants, node.catalogue, utc_now, own=own, entries_first=True
+        )
         with open_client() as client:
             return Rebuilder(
                 puller,

@@ -62,11 +62,7 @@ def sign(
     catalogue = Catalogue.from_files(form_files(*([forms] if forms else [])))
     unsigned = _open(source, catalogue)
     shown_and_checked(unsigned, catalogue)
-    if not yes:
-        nobody_here()
-        if not agreed("Sign this?"):
-            say("Nothing was signed.")
-            raise typer.Exit(Exit.NO)
+    confirm(yes)
     opened = open_key(key, passphrase_for(key), kind=Kind.SIGNING)
     if unsigned.before is None:
         signed = sign_payload(unsigned.payload, [opened.key], unsigned.payload_type)
@@ -74,7 +70,7 @@ def sign(
         signed = add_signature(unsigned.before, opened.key)
     target = output or source.with_suffix(SUFFIX)
     parcel = Pack(format_envelope(signed), unsigned.documents, None, None)
-    _write(target, format_pack(parcel), replace=target == source)
+    write_parcel(target, format_pack(parcel), replace=target == source)
     sealing = signed.payload_type == INNER_TYPE
     then = f"Seal it with `cbm seal {target} --key {key}`" if sealing else f"Send it with `cbm submit {target}`"
     say(f"Signed with key {opened.key.public.keyid[:16]}... {then}.")
@@ -106,6 +102,16 @@ def nobody_here() -> None:
     """Raises Misuse where nobody can be asked."""
     if not sys.stdin.isatty():
         raise Misuse("nobody is here to say yes; give --yes where a script signs")
+
+
+def confirm(yes: bool) -> None:
+    """Nothing is signed unless somebody who was shown it says yes. Raises Misuse, and Exit where nobody does."""
+    if yes:
+        return
+    nobody_here()
+    if not agreed("Sign this?"):
+        say("Nothing was signed.")
+        raise typer.Exit(Exit.NO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +223,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     return content
 
 
-def _write(path: Path, content: bytes, *, replace: bool) -> None:
+def write_parcel(path: Path, content: bytes, *, replace: bool) -> None:
     if path.exists() and not replace:
         raise Misuse(f"{path} exists already; name another one with -o")
     path.write_bytes(content)

@@ -77,6 +77,21 @@ class Peer(TypedDict):
     head: HeadStanding | None
 
 
+class Place(TypedDict):
+    """An index in a log."""
+
+    origin: str
+    index: int
+
+
+class Erased(TypedDict):
+    """By which order a document is not shown: an erasure, or the statement's own `retain_until`; `destroyed`: it is not there any more."""
+
+    by: str
+    order: Place | None
+    destroyed: bool
+
+
 class DocumentState(TypedDict):
     """`held`: whether this node has it, and its name and size are known; `readers`: who may read it now."""
 
@@ -89,13 +104,7 @@ class DocumentState(TypedDict):
     held: bool
     name: str | None
     size: int | None
-
-
-class Place(TypedDict):
-    """An index in a log."""
-
-    origin: str
-    index: int
+    erased: Erased | None
 
 
 _Registered = TypedDict("_Registered", {"return": str})
@@ -124,6 +133,7 @@ class Submission(_Registered):
     not_later_than: str | None
     late: bool
     identity_replaced: str | None
+    account: str
     documents: list[DocumentState]
 
 
@@ -140,11 +150,22 @@ class Findings(TypedDict):
     unsearched: int
 
 
+class Order(TypedDict):
+    """What an erasure names (`slot` None: all of it), and how that stands at this node."""
+
+    id: str
+    slot: str | None
+    verdict: str
+    since: str | None
+    destroyed: str | None
+
+
 class SubmissionWhole(Submission):
-    """`body` where it is held and fits; `history`: the ids of the series, oldest first."""
+    """`body` where it is held and fits; `orders` of an erasure; `history`: the ids of the series, oldest first."""
 
     statement: dict[str, Any]
     body: Any
+    orders: list[Order]
     history: list[str]
 
 

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 
 PUBLIC = "public"
+ERASES = "erases"
 AUDIENCES = frozenset({PUBLIC, "participating States", "States and Partners"})
 SEALED = "sealed"
 """The audience of a sealed submission: those whom the letter inside names, and nobody is told who (core/outer.py)."""
@@ -23,7 +24,7 @@ RELATIONS = frozenset(
         "closes",
         "countersigns",
         "releases",
-        "erases",
+        ERASES,
         "translates",
         "related",
     ]

@@ -18,6 +18,7 @@ from exchange.store.documents import Missing
 from exchange.store.fitting import judge_arrived
 from exchange.store.folder import Arrival, DocumentFolder
 from exchange.store.log import LogState
+from exchange.store.rows import COMMITMENT, EntryRows, is_over
 from exchange.trust.audience import PUBLIC_REACH, Reach
 
 MISSING_AT_ONCE = 2_048  # missing documents looked at together
@@ -50,6 +51,27 @@ def within(blocks: Generator[bytes, None, None], room: int) -> list[bytes]:
             if fits is not block:
                 break
     return [block for block in taken if block]
+
+
+def without_forgotten(offers: Offers, rows: Sequence[EntryRows], today: str) -> Offers:
+    """What a run of entries has forgotten by itself is neither fetched nor kept: it was to be kept until yesterday, or an erasure names it.
+
+    Where that erasure turns out to have no effect, the document is missing, and is asked for as any other.
+    """
+    orders = {order for row in rows for order in row.orders}
+    forgotten = {
+        bytes(slot[COMMITMENT]).hex()  # type: ignore[call-overload]
+        for row in rows
+        for slot in row.slots
+        if is_over(slot, today)
+        or (orders and row.id is not None and not orders.isdisjoint(((row.id, None), (row.id, slot[0]))))
+    }
+    if not forgotten:
+        return offers
+    return Offers(
+        [one for one in offers.small if one[3] not in forgotten],
+        [one for one in offers.large if one[0] not in forgotten],
+    )
 
 
 def received(peer: PeerLog, files: DocumentFolder, offers: Offers, *, proven: bool = False) -> list[Arrival]:

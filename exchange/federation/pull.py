@@ -17,7 +17,7 @@ from exchange.core.merkle import Frontier, leaf_hash
 from exchange.core.note import parse_vkey
 from exchange.errors import BadProof, ExchangeError, Forked, Malformed, NotFound, Unreachable
 from exchange.federation.closings import check_closing
-from exchange.federation.collect import blocks_of, fill, received, within
+from exchange.federation.collect import blocks_of, fill, received, within, without_forgotten
 from exchange.federation.entries import MAX_RUN, SignedTree, fetch_run, held_tree, prove_run
 from exchange.federation.examine import Examine, Examined, Offers, examine
 from exchange.federation.findings import report_bad_entry, report_unproven
@@ -90,6 +90,7 @@ class Puller:
     run: int = MAX_RUN
     workers: Workers[Catalogue] | None = None
     own: str = ""
+    entries_first: bool = False  # documents once all entries are here, and with them every order to forget some
     on_note: Callable[[str, bytes], None] = lambda origin, note: (
         None
     )  # told of a checkpoint with all its lines, once its entries are here
@@ -235,7 +236,9 @@ class Puller:
         jobs, room = [], MAX_OFFERED
         for at in range(0, len(entries), PART):
             part = entries[at : at + PART]
-            blocks = within(blocks_of(peer, log, start + at, start + at + len(part)), room)
+            blocks = (
+                [] if self.entries_first else within(blocks_of(peer, log, start + at, start + at + len(part)), room)
+            )
             room -= sum(map(len, blocks))
             job = Examine(part, log.origin, start + at, mine, blocks)
             # Even without other processes: storing waits for the disk, and checking signatures holds nobody up.
@@ -244,7 +247,7 @@ class Puller:
 
     def _examined(self, peer: PeerLog, log: LogState, run: Run) -> Examined:
         if not run.parts:
-            blocks = blocks_of(peer, log, run.start, run.end)
+            blocks = () if self.entries_first else blocks_of(peer, log, run.start, run.end)
             return examine(run.entries, log.origin, run.start, run.participants, self.catalogue, blocks)
         parts = [job.result() for job in run.parts]
         offers = Offers(
@@ -268,7 +271,7 @@ class Puller:
         self.files.check_space()
         now = self.clock()
         rows, offers = self._examined(peer, log, run)
-        arrivals = received(peer, self.files, offers)
+        arrivals = received(peer, self.files, without_forgotten(offers, rows, f"{now:%Y-%m-%d}"))
         with self.db.write() as tx:
             if (participants := self.participants()) is not run.participants:
                 # New records came into force in the meantime; under the write lock no others can.

@@ -6,7 +6,7 @@ any log is, proven entry by entry, documents by their commitments; every further
 is asked for the documents that those before it did not have, and one of them for the heads that its receipts stand under, so that who
 asks again is answered with the same bytes. What no mirror holds stays lost; the officers' receipts tell (examples/operate/YEAR.md).
 
-Applying erasures first, once there are any, belongs between 1 and 3: an erased document is then never asked for.
+Entries come before documents, and with them every order to forget: what was erased is never asked for.
 
 A run of entries is one transaction, so whatever interrupts this, the next attempt goes on behind it.
 """

@@ -19,12 +19,13 @@ from exchange.core.note import ED25519, Vkey, format_vkey
 from exchange.errors import ExchangeError, LogStopped, Malformed, Misuse
 from exchange.files import locked, make_folder
 from exchange.node.appender import Appender
+from exchange.node.erasure import Eraser
 from exchange.node.keyfile import open_key
 from exchange.node.space import MEGABYTE, Space
 from exchange.node.successor import record_of
 from exchange.node.witness import Witness
 from exchange.resources import form_files
-from exchange.store import documents
+from exchange.store import documents, erasures
 from exchange.store import log as logs
 from exchange.store.convictions import conviction_of
 from exchange.store.database import Database, Transaction
@@ -83,6 +84,7 @@ class Node:
             with self.db.write() as tx:
                 swept = documents.sweep(tx, self.files)  # 5
                 judge_unknown(tx, self.catalogue)
+                erasures.catch_up(tx, self.catalogue, clock().isoformat())
         except BaseException:
             if opened is not None:
                 opened.close()
@@ -99,6 +101,7 @@ class Node:
             catalogue=self.catalogue,
         )
         self.appender.held.append(self.space.why)
+        self.eraser = Eraser(self.db, self.files, self.catalogue, lambda: self.participants, clock)
         self.witness = Witness(
             self.db,
             name=witness_name(settings.federation, settings.participant),

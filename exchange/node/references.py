@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from exchange.core.outer import SEALED_FORM
 from exchange.core.statement import Statement
-from exchange.core.vocabulary import MESSAGES_OF_A_SERIES
+from exchange.core.vocabulary import ERASES, MESSAGES_OF_A_SERIES
 from exchange.errors import UnknownSeries
 from exchange.store.database import Transaction
 from exchange.store.registry import Brief, briefs
 from exchange.store.rows import RELEASE, RELEASES
+from exchange.trust.admission import ERASURE
 
 
 class Said(NamedTuple):
@@ -21,13 +22,15 @@ class Said(NamedTuple):
     return_: str
     references: tuple[str, ...]
     releases: tuple[str, ...] = ()
+    erases: tuple[str, ...] = ()
 
 
 def said(statement: Statement) -> Said:
     brief = Brief(statement.participant, statement.form.code, statement.status, statement.series)
     released = tuple([one.id for one in statement.references if one.rel == RELEASES])
+    erases = tuple([one.id for one in statement.references if one.rel == ERASES])
     references = tuple([one.id for one in statement.references])
-    return Said(brief, statement.message, statement.return_, references, released)
+    return Said(brief, statement.message, statement.return_, references, released, erases)
 
 
 def known(tx: Transaction, all_said: Iterable[Said]) -> dict[str, Brief]:
@@ -41,11 +44,11 @@ def _named(said: Said) -> tuple[str, ...]:
 
 
 def check(said: Said, known: Mapping[str, Brief]) -> None:
-    """A series continues one of this log, of the same form and status; what is released is this State's, of the same form; no
-    reference crosses statuses, and none leads to what is sealed: who answers a letter in public tells that it could read it.
-    Raises UnknownSeries.
+    """A series continues one of this log, of the same form and status; what is released is this State's, of the same form, as is
+    what an erasure names; no reference crosses statuses, and none leads to what is sealed: who answers a letter in public tells
+    that it could read it. Raises UnknownSeries.
     """
-    brief, message, return_, _, released = said
+    brief, message, return_, _, released, erases = said
     if message == RELEASE:
         mine = [known.get(ident) for ident in released]
         if not mine or any(one is None or one[:2] != brief[:2] for one in mine):
@@ -59,6 +62,13 @@ def check(said: Said, known: Mapping[str, Brief]) -> None:
             raise UnknownSeries(
                 f"the series {brief.series} is one of {first.form}, not {brief.form}", pointer="/series"
             )
+    if message == ERASURE and not erases:
+        raise UnknownSeries("a reference with rel erases was expected in an erasure", pointer="/references")
+    for ident in erases:
+        subject = known.get(ident)
+        if subject is None or subject.participant != brief.participant or subject.form != brief.form:
+            what = f"{brief.form} of {brief.participant}"
+            raise UnknownSeries(f"an erasure of {what} names such a submission, not {ident}", pointer="/references")
     for ident in _named(said):
         other = known.get(ident)
         if other is not None and other.form == SEALED_FORM:

@@ -15,6 +15,7 @@ _MESSAGE = {
     "update": "replaces the current version of the series",
     "correction": "corrects the current version of the series",
     "withdrawal": "withdraws the series: nothing of it stays current",
+    "erasure": "has documents forgotten, hidden everywhere at once and destroyed after 72 hours",
 }
 
 
@@ -46,6 +47,8 @@ def _span(period: Period) -> str:
 
 
 def _kept(statement: Statement) -> str:
+    if statement.message == "erasure":
+        return "for ever: that something was erased, when and by whom, stays; copies that others took are theirs"
     if statement.retain_until is None:
         return "without an end; it can be withdrawn, not unsaid"
     return f"until {statement.retain_until}, then every node deletes the documents"
@@ -55,7 +58,10 @@ def _replacing(statement: Statement) -> str:
     what = _MESSAGE.get(statement.message, statement.message)
     if statement.return_ == "nothing new":
         what = "nothing; it confirms the full return in force"
-    named = [f"{reference.rel} {reference.id}" for reference in statement.references]
+    named = [
+        f"{reference.rel} {f'{reference.slot} of ' if reference.slot else ''}{reference.id}"
+        for reference in statement.references
+    ]
     return f"{what}{': ' + '; '.join(named) if named else ''}"
 
 

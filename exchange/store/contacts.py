@@ -56,7 +56,7 @@ _IN_FORCE = (
         (tables.SLOT.c.log_id == _S.log_id) & (tables.SLOT.c.index == _S.index) & (tables.SLOT.c.slot == "body"),
     )
     .join(tables.DOCUMENT, tables.DOCUMENT.c.id == tables.SLOT.c.document)
-    .where(_S.directory.is_(True), _S.in_force.is_(True), _S.fits == FITS)
+    .where(_S.directory.is_(True), _S.in_force.is_(True), _S.fits == FITS, tables.SLOT.c.erased.is_(None))
     .order_by(_S.participant, _S.form, _S.seq)
 )
 

@@ -143,6 +143,12 @@ def keep_quorum(tx: Transaction, log: LogState, rosters: str, judged: Judged) ->
     put(tx, tables.QUORUM, row)
 
 
+def newest_quorum_kept(tx: Transaction, rosters: str) -> datetime | None:
+    """The newest of the times at which the latest a checkpoint existed, of whatever log."""
+    found = fetch(tx, "SELECT max(not_later_than) FROM quorum WHERE rosters = ?", (rosters,))[0][0]
+    return None if found is None else datetime.fromisoformat(found)
+
+
 def first_quorums(
     tx: Transaction, rosters: str, entries: Collection[tuple[int, int]]
 ) -> Mapping[tuple[int, int], Judged]:

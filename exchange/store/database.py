@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 
 from exchange.errors import Misuse, StorageFailed, Unavailable
 from exchange.files import fsync, locked
-from exchange.store.engines import open_engines
+from exchange.store.engines import BUSY_SECONDS, open_engines
 from exchange.store.schema import bring_up_to_date
 from exchange.store.tables import SETTING
 
@@ -169,6 +169,28 @@ class Database:
         _logger.error("%s: %s", self.name, _first_line(error))
         what = _first_line(error) if self._is_file else "its server does not answer, or ended the connection"
         return StorageFailed(f"the database of this node failed: {what}")
+
+    def forget(self) -> bool:
+        """Let go of what was deleted: SQLite's log of what was written, PostgreSQL's dead rows. False where somebody reads still: ask again."""
+        with self._lock:
+            line = self._writer.raw_connection()
+            try:
+                driver: Any = line.driver_connection
+                if self._is_file:
+                    driver.execute("PRAGMA busy_timeout=100")
+                    busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                    driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+                    return not busy
+                driver.autocommit = True
+                try:
+                    driver.execute("VACUUM document, opening, slot, search")
+                finally:
+                    driver.autocommit = False
+                return True
+            except self._refusals as error:
+                raise self._refused(error) from error
+            finally:
+                line.close()
 
     def close(self) -> None:
         self._reader.dispose()

@@ -90,7 +90,7 @@ def _answer(tx: Transaction, found: Mapping[str, Kept], participant: str) -> lis
     also = ("commitment", "log_id", "index", "slot")
     answered = []
     for _, commitment, log_id, index, slot in list(
-        among(tx, tables.SLOT, "key", keys, also, condition="AND document IS NULL")
+        among(tx, tables.SLOT, "key", keys, also, condition="AND document IS NULL AND erased IS NULL")
     ):
         there = found.get(bytes(commitment).hex())
         if there is not None and log_id in mine:
@@ -160,7 +160,7 @@ def _held(tx: Transaction, *where: ColumnElement[bool], limit: int) -> Iterator[
         .select_from(tables.SLOT)
         .join(tables.DOCUMENT, tables.DOCUMENT.c.id == tables.SLOT.c.document)
         .join(tables.OPENING, tables.OPENING.c.document == tables.SLOT.c.document)
-        .where(*where)
+        .where(tables.SLOT.c.erased.is_(None), *where)
         .order_by(tables.SLOT.c.log_id, tables.SLOT.c.index, tables.SLOT.c.ordinal)
         .limit(limit)
     )
@@ -209,6 +209,11 @@ def documents_of(tx: Transaction, log_id: int, index: int, reach: Reach = PUBLIC
     return documents_between(tx, log_id, index, index + 1, limit=128, reach=reach)
 
 
+def is_missing() -> tuple[ColumnElement[bool], ...]:
+    """What is named, not held, and under no order to be forgotten: that is owed, and asked for."""
+    return tables.SLOT.c.document.is_(None), tables.SLOT.c.erased.is_(None)
+
+
 class Missing(NamedTuple):
     """A document that an admitted entry names and that this node does not hold. `is_public`: whoever has it gives it to anybody."""
 
@@ -221,7 +226,7 @@ class Missing(NamedTuple):
 def missing(tx: Transaction, log_id: int, limit: int, start: int = 0, reach: Reach = PUBLIC_REACH) -> list[Missing]:
     """What entries from `start` on lack of what this node may read, oldest entry first."""
     slot = tables.SLOT.c
-    where = (slot.log_id == log_id, slot.document.is_(None), slot.index >= start, readable(reach))
+    where = (slot.log_id == log_id, *is_missing(), slot.index >= start, readable(reach))
     query = select(slot.index, slot.slot, slot.commitment, slot.readers).where(*where)
     return [
         Missing(row[0], row[1], bytes(row[2]).hex(), row[3] == PUBLIC)
@@ -232,9 +237,7 @@ def missing(tx: Transaction, log_id: int, limit: int, start: int = 0, reach: Rea
 def count_missing(tx: Transaction, reach: Reach = PUBLIC_REACH) -> dict[int, int]:
     """How many documents of each log are named, may be read with this reach, and are not held here."""
     query = (
-        select(tables.SLOT.c.log_id, func.count())
-        .where(tables.SLOT.c.document.is_(None), readable(reach))
-        .group_by(tables.SLOT.c.log_id)
+        select(tables.SLOT.c.log_id, func.count()).where(*is_missing(), readable(reach)).group_by(tables.SLOT.c.log_id)
     )
     return {row[0]: row[1] for row in tx.execute(query)}
 

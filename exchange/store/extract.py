@@ -36,7 +36,7 @@ _QUERIES = {
     ),
     "documents": (
         'SELECT t."index", t.slot, t.ordinal, t.commitment, t.media_type, t.language, t.audience, t.document IS NOT NULL,'
-        " d.name, d.size, d.content, o.key, t.key, d.key"
+        " d.name, d.size, d.content, o.key, t.key, d.key, t.erased"
         " FROM slot t LEFT JOIN document d ON d.id = coalesce(t.document,"
         # What is held for somebody else's entry alone is not this one's, whatever its commitment.
         " (SELECT x.id FROM document x WHERE x.key = t.key AND x.commitment = t.commitment AND NOT EXISTS"
@@ -85,6 +85,13 @@ _QUERIES = {
         " LEFT JOIN opening o ON o.document = d.id"
         " WHERE NOT EXISTS (SELECT 1 FROM slot t WHERE t.document = d.id)"
     ),
+    "slots of": (
+        'SELECT t.log_id, t."index", t.slot, t.document IS NOT NULL, t.erased, t.retain_until, s.form, s.status FROM entry e'
+        ' JOIN slot t ON t.log_id = e.log_id AND t."index" = e."index"'
+        ' JOIN submission s ON s.log_id = e.log_id AND s."index" = e."index"'
+        ' WHERE e.key = ? ORDER BY t.log_id, t."index", t.ordinal'
+    ),
+    "orders of": 'SELECT subject, since, destroyed FROM erasure WHERE log_id = ? AND "index" = ? ORDER BY ordinal',
     "submissions": "SELECT count(*) FROM submission",
     "slots": "SELECT count(*) FROM slot",
 }

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, select, text
 from exchange.core.catalogue import NOT_KNOWN
 from exchange.store import tables
 from exchange.store.database import Transaction
+from exchange.store.documents import is_missing
 from exchange.store.readers import readable
 from exchange.trust.audience import PUBLIC_REACH, Reach
 
@@ -47,7 +48,7 @@ def log_figures(tx: Transaction, overdue_before: datetime, reach: Reach = PUBLIC
         _counts(tx, tables.ENTRY.c.log_id, entry.log_id.in_(every), entry.code.is_not(None), entry.verdict == verdict)
         for verdict in ("refused", "waiting", "disputed")
     )
-    missing = (slot.log_id.in_(every), slot.document.is_(None), readable(reach))
+    missing = (slot.log_id.in_(every), *is_missing(), readable(reach))
     owed = _counts(tx, slot.log_id, *missing)
     overdue = _counts(tx, slot.log_id, *missing, slot.missing_since < overdue_before.isoformat())
     log = tables.LOG.c

@@ -37,6 +37,14 @@ def judge_arrived(tx: Transaction, answered: Iterable[tuple[int, int]], catalogu
             _judge_again(tx, *row, catalogue=catalogue)
 
 
+def judge_places(tx: Transaction, places: Iterable[tuple[int, int]], catalogue: Catalogue) -> None:
+    """Judge again the submissions at these places (log id, index): what may be seen of their documents is another."""
+    for log_id, index in places:
+        where = (tables.ENTRY.c.log_id == log_id, tables.ENTRY.c.index == index)
+        for row in tx.execute(_submissions().where(*where)).all():
+            _judge_again(tx, *row, catalogue=catalogue)
+
+
 def _submissions() -> Select[Any]:
     return select(tables.ENTRY.c.log_id, tables.ENTRY.c.index, tables.ENTRY.c.envelope).join(
         tables.SUBMISSION,
@@ -47,8 +55,13 @@ def _submissions() -> Select[Any]:
 def _judge_again(tx: Transaction, log_id: int, index: int, envelope: bytes, *, catalogue: Catalogue) -> Statement:
     statement = parse_statement(parse_envelope(bytes(envelope)).payload)
     form = catalogue.named(statement.form)
+    s = tables.SLOT.c
+    at = (s.log_id == log_id, s.index == index, s.erased.is_not(None))
+    erased = {row[0] for row in tx.execute(select(s.slot).where(*at))}  # hidden is not held, whatever is still here
     # Held for this State's own entries: a verdict on somebody else's document would tell what stands in it.
-    held = kept_for(tx, statement.participant, {ref.commitment for ref in statement.documents})
+    held = kept_for(
+        tx, statement.participant, {ref.commitment for ref in statement.documents if ref.slot not in erased}
+    )
     values = {
         "fits": judge_body(catalogue, statement, {commitment: there.content for commitment, there in held.items()}),
         "directory": bool(form and form.directory),

@@ -14,6 +14,8 @@ from exchange.core.document import MAX_DOCUMENT, SMALL_DOCUMENT, Committer, comm
 from exchange.errors import StorageFailed, TooLarge
 from exchange.files import fsync, make_folder
 
+_BLOCK = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -49,6 +51,25 @@ class DocumentFolder:
 
     def receive(self, slot: str, name: str, opening: bytes) -> "Incoming":
         return Incoming(self, self._incoming / secrets.token_hex(16), slot, name, opening)
+
+    def wipe(self, commitment: str) -> None:
+        """Overwrite and remove a file that no row names any more. Raises StorageFailed.
+
+        Overwriting reaches the bytes where a disk writes in place; where it does not (flash, snapshots), only the removal counts.
+        """
+        path = self.path(commitment)
+        try:
+            with open(path, "r+b", buffering=0) as file:
+                left = os.fstat(file.fileno()).st_size
+                while left > 0:
+                    left -= file.write(bytes(min(left, _BLOCK)))
+                os.fsync(file.fileno())
+            path.unlink()
+            fsync(path.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageFailed(f"the file of an erased document, {commitment}, stays: {error.strerror}") from error
 
     def keep_only(self, named: Collection[str]) -> int:
         """Remove all other files, half-received ones too; returns how many."""

@@ -151,6 +151,19 @@ def taken_out(tx: Transaction, log_id: int, index: int) -> Iterator[None]:
     _put_in(tx, dict(words_of(tx, now)))
 
 
+@contextmanager
+def changing(tx: Transaction, places: Collection[tuple[int, int]]) -> Iterator[None]:
+    """What is searched of the submissions at these places (log id, index) becomes another in the block: out of the index before, in after."""
+    end = upto(tx) or 0
+    seqs = [row[0] for place in places for row in fetch(tx, _SEQ_AT, place) if row[0] <= end]
+    _take_out(tx, sources(tx, seqs))
+    yield
+    _put_in(tx, dict(words_of(tx, sources(tx, seqs))))
+
+
+_SEQ_AT = 'SELECT seq FROM submission WHERE log_id = ? AND "index" = ?'
+
+
 def _begin_anew(tx: Transaction) -> None:
     inverted.clear(tx)
     for table in (tables.SEARCH_OWED, tables.SEARCH_STATE):
@@ -187,7 +200,7 @@ def _take_out(tx: Transaction, of: Sequence[Source]) -> None:
 
 _SOURCES = (
     "SELECT s.seq, s.participant, s.form, s.status, s.period_start, s.period_end, s.series, s.id, t.slot, t.readers, d.id, d.size"
-    ' FROM submission s LEFT JOIN slot t ON t.log_id = s.log_id AND t."index" = s."index" AND t.readers <> \'sealed\''
+    ' FROM submission s LEFT JOIN slot t ON t.log_id = s.log_id AND t."index" = s."index" AND t.readers <> \'sealed\' AND t.erased IS NULL'
     " LEFT JOIN document d ON d.id = t.document WHERE s.seq"
 )
 

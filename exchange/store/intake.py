@@ -12,7 +12,7 @@ from exchange.core.catalogue import NOT_HELD, Catalogue, judge_body
 from exchange.core.dsse import parse_envelope
 from exchange.core.statement import parse_statement
 from exchange.errors import DuplicateSubmission
-from exchange.store import documents, fulltext, readers, tables
+from exchange.store import documents, erasures, fulltext, readers, tables
 from exchange.store.bulk import among, insert_rows
 from exchange.store.database import Transaction
 from exchange.store.documents import Kept
@@ -30,6 +30,7 @@ from exchange.store.rows import (
     Decision,
     EntryRows,
     id_of,
+    is_over,
     rows_of,
 )
 from exchange.store.series import settle
@@ -106,11 +107,13 @@ def rejudge(
         tx.execute(mark.values(disputed=row.submission[DISPUTED]))
         readers.settle_readers(tx, log.participant, row.releases)
     elif touched:
-        released = _strike(tx, log, index, entry)
+        released = _strike(tx, log, index, entry, catalogue, now)
         readers.settle_readers(tx, log.participant, released)
     elif stays:
         _register(tx, log, [(index, entry, row)], catalogue, now, ())
     settle(tx, log.participant, touched)
+    if touched and row.id is not None:
+        erasures.reconsider(tx, (log.id, index), row.id, touched, catalogue, now.isoformat())
     return decision
 
 
@@ -135,8 +138,11 @@ def _registered(tx: Transaction, log: LogState, index: int) -> set[bytes]:
     return set() if row is None else {bytes(row[0] or row[1])}
 
 
-def _strike(tx: Transaction, log: LogState, index: int, entry: bytes) -> set[bytes]:
+def _strike(
+    tx: Transaction, log: LogState, index: int, entry: bytes, catalogue: Catalogue, now: datetime
+) -> set[bytes]:
     """Take an entry out of the registry; the log keeps it, with the verdict that took it out. Returns what it no longer releases."""
+    erasures.strike(tx, (log.id, index), catalogue, now.isoformat())
     fulltext.forget(tx, log.id, index)
     readers.forget_releases(tx, log.id, index)
     for table in (tables.SUBMISSION, tables.SLOT):
@@ -164,7 +170,9 @@ def _register(
     arrivals: Sequence[Arrival],
 ) -> None:
     """The one place where a submission becomes part of the registry."""
-    named = {bytes(slot[COMMITMENT]).hex() for _, _, row in admitted for slot in row.slots}  # type: ignore[call-overload]
+    today = f"{now:%Y-%m-%d}"
+    # What was to be kept until yesterday is never taken in, whoever offers it (a clock that is wrong is mended by node/erasure.py).
+    named = {bytes(slot[COMMITMENT]).hex() for _, _, row in admitted for slot in row.slots if not is_over(slot, today)}  # type: ignore[call-overload]
     mine = [arrival for arrival in arrivals if arrival.commitment in named]
     kept, answered = documents.hold(tx, mine, log.participant)
     documents.turn_away([arrival for arrival in arrivals if arrival.commitment not in named])
@@ -175,22 +183,31 @@ def _register(
     slots: list[Columns] = []
     rows: list[Columns] = []
     for index, entry, row in admitted:
+        over = bool(row.slots) and is_over(row.slots[0], today)  # it is the statement that says until when
         for slot in row.slots:
-            there = by_digest.get(slot[COMMITMENT])  # type: ignore[call-overload]
-            slots.append((log.id, index, *slot, there, since if there is None else None))
+            there = None if over else by_digest.get(slot[COMMITMENT])  # type: ignore[call-overload]
+            missing = since if there is None and not over else None
+            slots.append((log.id, index, *slot, there, missing, tables.FORESEEN if over else None))
         assert row.submission is not None  # noqa: S101 - or it would not be listed here
-        fits = row.fits if row.fits != NOT_HELD else _judge_with(entry, catalogue, kept)
+        if over:
+            fits = _judge_with(entry, catalogue, {})
+        else:
+            fits = row.fits if row.fits != NOT_HELD else _judge_with(entry, catalogue, kept)
         rows.append((log.id, index, *row.submission, fits))
     insert_rows(tx, tables.SLOT, SLOT, slots)
     insert_rows(tx, tables.SUBMISSION, SUBMISSION, rows)
     # An original to which nothing refers yet is settled as it is written; all other series are settled afterwards.
     touched = {row.series for _, _, row in admitted if row.series is not None}
     originals = {row.id for _, _, row in admitted if row.series is None and row.id is not None}
+    series = set(touched)
     touched |= {bytes(found[0]) for found in among(tx, tables.SUBMISSION, "series", originals)}
     settle(tx, log.participant, touched)
     released = readers.note_releases(tx, log, [(index, row.releases) for index, _, row in admitted if row.releases])
     released |= readers.released_before(tx, {row.id for _, _, row in admitted if row.id is not None})
     readers.settle_readers(tx, log.participant, released)
+    ordered = [(index, row.id, row.orders) for index, _, row in admitted if row.id is not None and row.orders]
+    idents = {row.id for _, _, row in admitted if row.id is not None}
+    erasures.registered(tx, log, ordered, idents, series, catalogue, since)
 
 
 def _judge_with(entry: bytes, catalogue: Catalogue, kept: Mapping[str, Kept]) -> str:

@@ -16,7 +16,7 @@ from exchange.errors import NotFound
 from exchange.store import tables
 from exchange.store.bulk import ask, one_of
 from exchange.store.database import Transaction
-from exchange.store.registry import RESTRICTED, SlotState, SubmissionState, digest_of, is_submission
+from exchange.store.registry import RESTRICTED, Erased, SlotState, SubmissionState, digest_of, is_submission
 from exchange.trust.audience import PUBLIC_REACH, Reach
 
 
@@ -140,7 +140,7 @@ _ROWS = (  # the same
     " FROM submission s JOIN log l ON l.id = s.log_id WHERE s.seq"
 )
 _SLOTS = (
-    "SELECT s.seq, s.participant, t.slot, t.media_type, t.language, t.audience, t.readers, t.commitment, t.document, d.name, d.size"
+    "SELECT s.seq, s.participant, t.slot, t.media_type, t.language, t.audience, t.readers, t.commitment, t.document, t.erased, d.name, d.size"
     " FROM submission s"
     ' JOIN slot t ON t.log_id = s.log_id AND t."index" = s."index" LEFT JOIN document d ON d.id = t.document WHERE s.seq'
 )
@@ -163,14 +163,17 @@ def _whole(tx: Transaction, rows: Sequence[Sequence[Any]], reach: Reach) -> list
     """Of a document that may not be read it is told what its statement says, and nothing that follows from its content."""
     slots: dict[int, list[SlotState]] = defaultdict(list)
     seqs = [row[0] for row in rows]
-    for seq, participant, slot, media_type, language, audience, readers, commitment, document, name, size in ask(
+    for seq, participant, slot, media_type, language, audience, readers, commitment, document, order, name, size in ask(
         tx, _SLOTS, seqs, "ORDER BY s.seq, t.ordinal"
     ):
         said = (slot, media_type, language, audience, readers, bytes(commitment).hex())
-        if reach.opens(readers, participant):
+        if not reach.opens(readers, participant):
+            slots[seq].append(SlotState(*said, None, None, None, open=False))
+        elif order is None:
             slots[seq].append(SlotState(*said, document, name, size))
         else:
-            slots[seq].append(SlotState(*said, None, None, None, open=False))
+            erased = Erased(None if order == tables.FORESEEN else _place(order), document is None)
+            slots[seq].append(SlotState(*said, None, None, None, erased=erased))
     return [_state(row, slots[row[0]]) for row in rows]
 
 

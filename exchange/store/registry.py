@@ -19,6 +19,17 @@ RESTRICTED = "restricted"
 """Said in the place of the verdict on a body to those who may not read it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """By which order a document is not shown: the statement's own (`place` None), or an erasure at (origin, index).
+
+    `destroyed`: it is not here any more.
+    """
+
+    place: tuple[str, int] | None
+    destroyed: bool
+
+
 class SlotState(NamedTuple):
     """A document as the statement names it, and what is known of it here: `document` is its number, null with `name` and `size` while not held.
 
@@ -35,6 +46,7 @@ class SlotState(NamedTuple):
     name: str | None
     size: int | None
     open: bool = True
+    erased: Erased | None = None
 
     @property
     def held(self) -> bool:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from exchange.core.catalogue import Catalogue, judge_body
 from exchange.core.dsse import parse_envelope
 from exchange.core.span import first_day, last_day
-from exchange.core.statement import submission_id
+from exchange.core.statement import Statement, submission_id
+from exchange.core.vocabulary import ERASES
 from exchange.errors import Malformed
 from exchange.store.shortkey import shortkey
-from exchange.trust.admission import Admitted, Disputed, Refused, Verdict, Waiting
+from exchange.trust.admission import ERASURE, Admitted, Disputed, Refused, Verdict, Waiting
 from exchange.trust.audience import CLOSED
 
 RELEASE, RELEASES = "release", "releases"
@@ -23,7 +24,17 @@ Columns = tuple[object, ...]
 ENTRY = ("log_id", "index", "key", "envelope", "verdict", "code", "reason")
 SLOT = (
     *("log_id", "index", "slot", "ordinal", "commitment", "key"),
-    *("media_type", "language", "audience", "readers", "release_on", "document", "missing_since"),
+    *(
+        "media_type",
+        "language",
+        "audience",
+        "readers",
+        "release_on",
+        "retain_until",
+        "document",
+        "missing_since",
+        "erased",
+    ),
 )
 SUBMISSION = (
     *("log_id", "index", "id", "participant", "form", "version", "obligations", "series", "issued"),
@@ -45,8 +56,9 @@ class EntryRows(NamedTuple):
     series      that it continues; None where it begins one, or was not admitted
     submission  columns of SUBMISSION behind the index, without `fits`; None unless admitted, or disputed
     fits        the verdict on its body, with the documents that came along
-    slots       columns of SLOT from `slot` to `release_on`, of each document
+    slots       columns of SLOT from `slot` to `retain_until`, of each document
     releases    ids of the submissions that it releases to a wider audience
+    orders      of an erasure: what it names, a submission and one slot of it or (None) all
     """
 
     decision: Decision
@@ -56,10 +68,11 @@ class EntryRows(NamedTuple):
     fits: str
     slots: tuple[Columns, ...]
     releases: tuple[bytes, ...] = ()
+    orders: tuple[tuple[bytes, str | None], ...] = ()
 
 
-COMMITMENT = 2
-"""Where in the columns of a slot its commitment stands."""
+COMMITMENT, RETAIN_UNTIL = 2, 9
+"""Where in the columns of a slot its commitment stands, and until when it is kept."""
 DISPUTED = -1
 """Where in the columns of a submission, without `fits`, it stands since when it is disputed: `INDEX ORIGIN`."""
 
@@ -135,7 +148,19 @@ def rows_of_admitted(admitted: Admitted, catalogue: Catalogue, fits: str) -> Ent
         # Until its day it is for nobody but its publisher, whose own log tells the time (readers.py).
         readers = audience if statement.release_on is None else CLOSED
         named = (ref.slot, ordinal, commitment, shortkey(commitment), ref.media_type, ref.language, audience)
-        slots.append((*named, readers, statement.release_on))
+        slots.append((*named, readers, statement.release_on, statement.retain_until))
     releases = tuple([bytes.fromhex(one.id) for one in statement.references if one.rel == RELEASES])
     released = releases if statement.message == RELEASE else ()
-    return EntryRows(_ADMITTED, ident, series, submission, fits, tuple(slots), released)
+    ordered = orders_in(statement) if statement.message == ERASURE else ()
+    return EntryRows(_ADMITTED, ident, series, submission, fits, tuple(slots), released, ordered)
+
+
+def is_over(slot: Columns, today: str) -> bool:
+    """Whether the document in these columns of SLOT was to be kept until a day before this one."""
+    until = slot[RETAIN_UNTIL]
+    return isinstance(until, str) and until < today
+
+
+def orders_in(statement: Statement) -> tuple[tuple[bytes, str | None], ...]:
+    """What an erasure names: submissions, and one slot of each or (None) all of it."""
+    return tuple([(bytes.fromhex(one.id), one.slot) for one in statement.references if one.rel == ERASES])

@@ -20,9 +20,10 @@ from exchange.store.cosignatures import (
     keep_quorum,
     kept_lines,
     newest_cosigned,
+    newest_quorum_kept,
 )
 from exchange.store.database import Transaction
-from exchange.store.log import LogState
+from exchange.store.log import LogState, all_logs
 from exchange.trust.participants import Participants
 from exchange.trust.quorum import Cosigned, Tally, is_stale, judge, moment, newest_quorum
 from exchange.trust.roster import Rosters
@@ -119,6 +120,17 @@ def head_standing(tx: Transaction, participants: Participants, log: LogState, no
     tally = judge(_times(kept, newest=False), participants.rosters, record).tally
     quorum = newest_quorum(_times(kept, newest=True), participants.rosters, record, now)
     return HeadStanding(tally, quorum, tally.of > 0 and is_stale(quorum, now))
+
+
+def newest_vouched(tx: Transaction, participants: Participants, now: datetime) -> tuple[datetime | None, bool]:
+    """The newest time that a quorum of States is known here to have vouched for, of whatever log; and whether any could vouch for one."""
+    found, anybody = newest_quorum_kept(tx, stamp(participants.rosters)), False
+    for log in all_logs(tx):
+        head = head_standing(tx, participants, log, now)
+        anybody = anybody or head.tally.of > 0
+        if head.quorum is not None and (found is None or head.quorum > found):
+            found = head.quorum
+    return found, anybody
 
 
 def _times(kept: Mapping[str, Kept], *, newest: bool) -> Iterable[tuple[str, datetime]]:

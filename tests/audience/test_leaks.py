@@ -85,7 +85,7 @@ def test_what_an_outsider_sees_is_the_statement(world: World, planted: list[Plan
                 assert {name: shown[name] for name in said} == said
                 more = {name: value for name, value in shown.items() if name not in said}
                 readers = "nobody" if statement["release_on"] else statement["audience"]
-                assert more == {"held": False, "name": None, "size": None, "readers": readers}
+                assert more == {"held": False, "name": None, "size": None, "erased": None, "readers": readers}
             for name in ("body",):
                 assert whole[name] is None
             assert whole["fits"] == "restricted"

@@ -9,10 +9,11 @@ never ORM objects.
 
 from exchange.store.tables.alerts import ALERT, FINDING
 from exchange.store.tables.documents import DOCUMENT, OPENING
+from exchange.store.tables.erasures import ERASURE
 from exchange.store.tables.log import CHECKPOINT, ENTRY, LOG, TILE
 from exchange.store.tables.node import NONCE, PEER, SETTING
 from exchange.store.tables.officers import ACT, DRAFT, DRAFT_DOCUMENT, OFFICER_SESSION, UNCOPIED
-from exchange.store.tables.registry import OVER_THE_YEAR, RELEASE, SLOT, SUBMISSION
+from exchange.store.tables.registry import FORESEEN, OVER_THE_YEAR, RELEASE, SLOT, SUBMISSION
 from exchange.store.tables.search import DERIVED, SEARCH, SEARCH_OWED, SEARCH_STATE
 from exchange.store.tables.trust import RECORD, TRUST_FILE, TRUST_HEAD, TRUST_NOTE
 from exchange.store.tables.witness import COSIGNATURE, QUORUM, REFUSAL, WITNESS_HEAD
@@ -27,7 +28,9 @@ __all__ = [
     "DRAFT",
     "DRAFT_DOCUMENT",
     "ENTRY",
+    "ERASURE",
     "FINDING",
+    "FORESEEN",
     "LOG",
     "NONCE",
     "OFFICER_SESSION",

@@ -9,6 +9,10 @@ OVER_THE_YEAR = "substr(period_start, 1, 4) <> substr(period_end, 1, 4)"
 """A period that does not end in the year in which it begins."""
 
 
+FORESEEN = "foreseen"
+"""The order by which a document is gone: its own statement's `retain_until`. Any other is `INDEX ORIGIN` of an erasure."""
+
+
 class Submission(SQLModel, table=True):
     """The registry: admitted entries, and those that were and that their State disputes. `seq` is the order in which this node came to know them.
 
@@ -59,6 +63,7 @@ class Slot(SQLModel, table=True):
     """A document that an admitted statement commits to; `document` is where it is held, None where it is missing.
 
     `audience` is what the statement says; `readers` who may read it now (store/readers.py), `release_on` when more may, or None.
+    `erased`: by which order it is hidden (while `document` is set) or gone: `foreseen`, by the statement's own `retain_until`, or `INDEX ORIGIN`.
     """
 
     __tablename__ = "slot"
@@ -73,14 +78,19 @@ class Slot(SQLModel, table=True):
     audience: str
     readers: str = Field(sa_column_kwargs={"server_default": "public"})
     release_on: str | None = None
+    retain_until: str | None = None
     document: int | None = None
     missing_since: str | None = None
+    erased: str | None = None
     __table_args__ = (
         Index("slot_document", "document"),
-        partial("slot_missing", "log_id", "index", "readers", where="document IS NULL"),
+        partial("slot_missing", "log_id", "index", "readers", where="document IS NULL AND erased IS NULL"),
+        partial("slot_awaited", "key", where="document IS NULL AND erased IS NULL"),
+        partial("slot_retained", "retain_until", where="retain_until IS NOT NULL AND erased IS NULL"),
+        partial("slot_erased", "erased", "retain_until", where="erased IS NOT NULL"),
+        partial("slot_hidden", "log_id", "index", where="erased IS NOT NULL AND document IS NOT NULL"),
         partial("slot_held_back", "log_id", "release_on", where="release_on IS NOT NULL"),
         partial("slot_restricted", "key", where="readers <> 'public'"),
-        partial("slot_awaited", "key", where="document IS NULL"),
     )
 
 
