@@ -27,7 +27,7 @@ class Marked:
                     headers["CBM-Federation"] = "trial"
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 if proven:
-                    headers["Cache-Control"] = "private, no-store"
+                    headers["Cache-Control"] = "no-store"
                     headers.add_vary_header("Authorization, Signature-Input")
             await send(message)
 
