@@ -77,7 +77,8 @@ def test_forms_are_the_files_byte_for_byte(node: WorldNode) -> None:
     assert len(forms["items"]) == len(list(FORMS.glob("*.json")))
     for form in forms["items"]:
         file = (FORMS / f"{form['code']}.v{form['version']}.json").read_bytes()
-        for question in ("", f"?version={form['version']}"):
+        newest = form["version"] == max(one["version"] for one in forms["items"] if one["code"] == form["code"])
+        for question in ("", f"?version={form['version']}") if newest else (f"?version={form['version']}",):
             answer = node.get(f"/v1/forms/{form['code']}{question}")
             assert answer.content == file
             assert hashlib.sha256(answer.content).hexdigest() == form["sha256"]

@@ -74,8 +74,9 @@ def test_an_entry_is_recorded_until_enough_have_cosigned_and_witnessed_from_then
     assert len(parse_note(receipt.checkpoint).signatures) == 4
     found = verdict(world, pack_of(node, made))
     assert found.cosigned is not None and found.cosigned.witnessed
-    assert found.checks[-2].passed is True
-    assert found.checks[-2].line == "witnessed: cosigned by 3 of 3, 3 asked for; not later than 2026-11-21T03:00:00Z"
+    assert found.checks[-3].passed is True
+    assert found.checks[-3].line == "witnessed: cosigned by 3 of 3, 3 asked for; not later than 2026-11-21T03:00:00Z"
+    assert found.checks[-2].line == "cosigned, the earliest first, by XA, XB, XI"
     assert found.checks[-1].line == "the pack's own policy is the one that the anchor's roster gives"
 
 
