@@ -19,6 +19,7 @@ from exchange.api import (
     documents,
     door,
     drafts,
+    forgotten,
     log,
     metrics,
     node,
@@ -320,6 +321,7 @@ def _routes() -> list[BaseRoute]:
         alerts,
         officers,
         drafts,
+        forgotten,
         metrics,
     ):
         router.include_router(room.router)

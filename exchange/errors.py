@@ -35,6 +35,7 @@
     ├── DraftFrozen                a change to a draft under which signatures stand
     ├── NotFound                   nothing here by that name
     ├── Restricted                 here, and not for whoever asks
+    ├── Withheld                   here, and its operator does not hand it out
     ├── Unavailable                right request, wrong moment
     │   ├── InUse                  another process holds this data directory
     │   ├── LogStopped             this node no longer appends, and says why
@@ -241,6 +242,11 @@ class NotFound(ExchangeError):
 class Restricted(ExchangeError):
     code = "restricted"
     next_step = "Ask your own State's node, as one of its officers; or ask the publisher to release it."
+
+
+class Withheld(ExchangeError):
+    code = "withheld"
+    next_step = "Ask the node of the State whose log it is, or another mirror: GET /v1/participants names them."
 
 
 class Unavailable(ExchangeError):

@@ -1,7 +1,7 @@
 """What this node found wrong elsewhere, with the evidence."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -15,7 +15,9 @@ from exchange.store import log as logs
 from exchange.store import registry
 from exchange.store.alerts import Alert, list_alerts
 from exchange.store.convictions import Proof, evidence_of
+from exchange.store.database import Transaction
 from exchange.store.findings import Told, told_of
+from exchange.store.withheld import withheld
 
 router = APIRouter(prefix="/v1")
 
@@ -27,8 +29,18 @@ def alerts(request: Request, node: NodeDep, after: Number = 0, limit: Limit = 10
         found = list_alerts(tx, after=after, limit=limit)
         proofs = {alert.seq: proof for alert in found if (proof := evidence_of(alert)) is not None}
         told = told_of(tx, {evidence.accused for _, evidence in proofs.values()})
+        found = [_shown(tx, alert) for alert in found]
     items = [_answer(node, alert, proofs.get(alert.seq), told) for alert in found]
     return page(request, items, limit, "after", found[-1].seq if found else None)
+
+
+def _shown(tx: Transaction, alert: Alert) -> Alert:
+    """An entry that is withheld is not handed out as evidence either."""
+    entry = alert.evidence.get("entry"), alert.evidence.get("index")
+    if alert.kind != "refused-entry/v1" or not isinstance(entry[1], int):
+        return alert
+    why = withheld(tx, logs.log_of(tx, alert.origin).id, entry[1], entry[1] + 1).get(entry[1])
+    return alert if why is None else replace(alert, evidence={**alert.evidence, "entry": None, "withheld": why})
 
 
 def _answer(node: Node, alert: Alert, proof: Proof | None, told: Sequence[Told]) -> dict[str, Any]:
@@ -59,8 +71,10 @@ def entries(
     with node.db.read() as tx:
         log = logs.log_of(tx, origin)
         found = registry.listed(tx, log, verdict, start=start, limit=limit)
+        hushed = withheld(tx, log.id, found[0].index, found[-1].index + 1) if found else {}
     items = [
         {"index": entry.index, "id": entry.id, "verdict": entry.verdict, "code": entry.code, "reason": entry.reason}
+        | {"withheld": hushed.get(entry.index)}
         for entry in found
     ]
     return page(request, items, limit, "start", found[-1].index + 1 if found else None)

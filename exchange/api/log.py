@@ -9,11 +9,12 @@ from starlette.routing import Route
 
 from exchange.api.etags import etag_of, is_held
 from exchange.api.room import Room
-from exchange.core.tiles import parse_tile_path
+from exchange.core.tiles import TILE_WIDTH, parse_tile_path
 from exchange.errors import Malformed, NotFound
 from exchange.store import log as logs
 from exchange.store.cosignatures import with_newest
 from exchange.store.log import StoredLog
+from exchange.store.withheld import refuse_withheld
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 CHECKPOINT_CACHE = "no-cache"
@@ -59,7 +60,12 @@ def tile(request: Request) -> Response:
         path = parse_tile_path(request.path_params["path"])
     except Malformed as error:
         raise NotFound(f"no tile has that path: {error}") from None
-    content = StoredLog(request.app.state.room.node.db, _origin(request)).tile(path)
+    node, origin = request.app.state.room.node, _origin(request)
+    if path.level is None and origin != node.origin:
+        with node.db.read() as tx:
+            start = path.index * TILE_WIDTH
+            refuse_withheld(tx, logs.log_of(tx, origin), start, start + path.width)
+    content = StoredLog(node.db, origin).tile(path)
     headers = {"Cache-Control": IMMUTABLE, "Access-Control-Allow-Origin": "*"}
     return Response(content, headers=headers, media_type="application/octet-stream")
 

@@ -24,6 +24,7 @@ from exchange.store.database import Transaction
 from exchange.store.figures import LogFigures, alerts_by_kind, database_bytes, log_figures
 from exchange.store.findings import findings_by_participant
 from exchange.store.fulltext import behind
+from exchange.store.owed import count_hidden
 from exchange.store.peers import peer_statuses
 from exchange.store.restored import restored
 from exchange.store.schema import NEWEST
@@ -121,6 +122,7 @@ def families(node: Node, now: datetime, stale_since: datetime | None = None, *, 
 
 
 def _of_database(tx: Transaction) -> Iterator[Family]:
+    yield _one("documents_hidden", "Documents under an order to be forgotten, and not destroyed yet.", count_hidden(tx))
     yield _one("unsearched", "Submissions that cannot be found by all of their text yet.", behind(tx))
     yield _one("restored", "1 in a restored node that has not asked the others yet.", restored(tx) is not None)
     kinds: Samples = [({"kind": kind}, number) for kind, number in alerts_by_kind(tx).items()]

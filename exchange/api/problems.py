@@ -38,6 +38,7 @@ STATUS: dict[type[ExchangeError], int] = {
     errors.DraftFrozen: 409,
     errors.NotFound: 404,
     errors.Restricted: 403,
+    errors.Withheld: 451,
     errors.Unavailable: 503,
     errors.Misuse: 500,
     errors.ExchangeError: 500,

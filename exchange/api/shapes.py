@@ -166,9 +166,7 @@ class SubmissionAnswer(BaseModel):
     cosignatures: str
     not_later_than: Moment | None = Field(description="as other States vouch for it; null while too few do")
     late: bool = Field(description="`issued` lies more than 8 days before `not_later_than`")
-    identity_replaced: Moment | None = Field(
-        description="when the founders published other identity keys for the State, under which this log was opened; null where they did not"
-    )
+    identity_replaced: Moment | None = Field(description="when the founders replaced the identity keys it rests on")
     account: Annotated[str, _one_of(ACCOUNTS)] = Field(description="what became of its documents at this node")
     documents: list[DocumentState]
 
@@ -307,6 +305,7 @@ class EntryAnswer(BaseModel):
     verdict: Annotated[str, _one_of(("refused", "waiting", "disputed"))]
     code: str
     reason: str
+    withheld: str | None = Field(description="why this node does not hand out its bytes; null where it does")
 
 
 class Entries(BaseModel):

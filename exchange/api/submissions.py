@@ -73,7 +73,7 @@ def _answer(node: Node, state: SubmissionState, tally: Tally) -> dict[str, Any]:
                 "held": slot.held and slot.audience != SEALED,
                 "name": None if slot.audience == SEALED else slot.name,
                 "size": None if slot.audience == SEALED else slot.size,
-                "erased": None if slot.audience == SEALED else _erased(slot.erased),
+                "erased": None if slot.audience == SEALED else erased_answer(slot.erased),
             }
             for slot in state.documents
         ],
@@ -92,7 +92,8 @@ def account_of(state: SubmissionState) -> str:
     return "erased as foreseen" if all(order.place is None for order in orders) else "erased afterwards"
 
 
-def _erased(order: Erased | None) -> dict[str, Any] | None:
+def erased_answer(order: Erased | None) -> dict[str, Any] | None:
+    """By which order a document is not shown."""
     if order is None:
         return None
     place = None if order.place is None else {"origin": order.place[0], "index": order.place[1]}

@@ -36,6 +36,7 @@ from exchange.cli import (
     submit,
     succeed,
     verify,
+    withhold,
 )
 from exchange.cli import open as opening
 from exchange.cli.output import Exit, explain, say
@@ -55,6 +56,7 @@ node.app.command("check")(check.check)
 node.app.command("backup")(backup.backup)
 node.app.command("restore")(restore.restore)
 node.app.command("recover")(recover.recover)
+node.app.command("withhold")(withhold.withhold)
 node.app.command("succeed")(succeed.succeed)
 node.app.command("acts")(acts.acts)
 key.app.command("close")(close.close)

@@ -267,6 +267,7 @@ class Entry(TypedDict):
     verdict: str
     code: str
     reason: str
+    withheld: str | None
 
 
 class Participants(TypedDict):

@@ -172,7 +172,7 @@ def _whole(tx: Transaction, rows: Sequence[Sequence[Any]], reach: Reach) -> list
         elif order is None:
             slots[seq].append(SlotState(*said, document, name, size))
         else:
-            erased = Erased(None if order == tables.FORESEEN else _place(order), document is None)
+            erased = Erased(None if order == tables.FORESEEN else place_of(order), document is None)
             slots[seq].append(SlotState(*said, None, None, None, erased=erased))
     return [_state(row, slots[row[0]]) for row in rows]
 
@@ -231,11 +231,12 @@ def _state(row: Sequence[Any], slots: list[SlotState]) -> SubmissionState:
         current=bool(current),
         in_force=bool(force),
         fits=fits if all(slot.open for slot in slots if slot.slot == "body") else RESTRICTED,
-        disputed=None if disputed is None else _place(disputed),
+        disputed=None if disputed is None else place_of(disputed),
         documents=tuple(slots),
     )
 
 
-def _place(disputed: str) -> tuple[str, int]:
+def place_of(disputed: str) -> tuple[str, int]:
+    """(origin, index) of `INDEX ORIGIN`."""
     index, _, origin = disputed.partition(" ")
     return origin, int(index)

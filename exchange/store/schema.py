@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from exchange.errors import Misuse
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-NEWEST = "0011"
+NEWEST = "0012"
 
 # No row that proves something is ever changed or removed: a bug, or a hand in the database, meets the engine's own refusal.
 REFUSALS = (

@@ -91,4 +91,4 @@ def test_every_answer_is_one_that_was_promised(stock: Stock, tmp_path: Path) -> 
         )
     print(run.stdout)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "Tested: 31" in run.stdout
+    assert "Tested: 33" in run.stdout

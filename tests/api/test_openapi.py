@@ -77,6 +77,8 @@ def test_every_route_of_the_contract_is_promised(promised: Promised) -> None:
         ("get", "/v1/contacts"),
         ("get", "/v1/alerts"),
         ("get", "/v1/entries/{verdict}"),
+        ("get", "/v1/undelivered"),
+        ("get", "/v1/forgotten"),
     }
 
 

@@ -114,6 +114,8 @@ SILENT: dict[str, Paths] = {
     "/v1/alerts": lambda one: ["/v1/alerts"],
     "/v1/obligations": lambda one: ["/v1/obligations"],
     "/v1/entries/{verdict}": lambda one: ["/v1/entries/refused?origin=xr.test.example%2Flog"],
+    "/v1/undelivered": lambda one: ["/v1/undelivered", "/v1/undelivered?participant=XR"],
+    "/v1/forgotten": lambda one: ["/v1/forgotten", "/v1/forgotten?participant=XR"],
     "/log/checkpoint": lambda one: ["/log/checkpoint"],
     "/log/tile/{path:path}": lambda one: ["/log/tile/0/000.p/10", "/log/tile/entries/000.p/10"],
     "/mirror/{mirror}/checkpoint": lambda one: ["/mirror/XR/checkpoint"],

@@ -9,7 +9,7 @@ never ORM objects.
 
 from exchange.store.tables.alerts import ALERT, FINDING
 from exchange.store.tables.documents import DOCUMENT, OPENING
-from exchange.store.tables.erasures import ERASURE
+from exchange.store.tables.erasures import ERASURE, WITHHELD
 from exchange.store.tables.log import CHECKPOINT, ENTRY, LOG, TILE
 from exchange.store.tables.node import NONCE, PEER, SETTING
 from exchange.store.tables.officers import ACT, DRAFT, DRAFT_DOCUMENT, OFFICER_SESSION, UNCOPIED
@@ -52,5 +52,6 @@ __all__ = [
     "TRUST_HEAD",
     "TRUST_NOTE",
     "UNCOPIED",
+    "WITHHELD",
     "WITNESS_HEAD",
 ]

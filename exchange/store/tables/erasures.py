@@ -1,4 +1,4 @@
-"""What States ordered to be forgotten, entry by entry."""
+"""What States ordered to be forgotten, entry by entry, and what an operator does not hand out."""
 
 from sqlalchemy import BigInteger, Index, LargeBinary, Table
 from sqlmodel import Field, SQLModel
@@ -30,4 +30,15 @@ class Erasure(SQLModel, table=True):
     )
 
 
+class Withheld(SQLModel, table=True):
+    """A refused entry whose bytes the operator does not hand out, and why."""
+
+    __tablename__ = "withheld"
+    log_id: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
+    reason: str
+    since: str
+
+
+WITHHELD: Table = SQLModel.metadata.tables["withheld"]
 ERASURE: Table = SQLModel.metadata.tables["erasure"]
