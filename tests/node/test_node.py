@@ -17,7 +17,7 @@ from exchange.core.base64text import format_base64
 from exchange.core.keys import Kind
 from exchange.core.note import ED25519, Vkey
 from exchange.errors import ExchangeError, InUse, KeyFileExposed, LogStopped, Malformed, Misuse, NotFound
-from exchange.node.keyfile import create_key, open_key
+from exchange.node.keyfile import create_key, open_secret
 from exchange.node.node import Node
 from exchange.trust.participants import Participants
 from tests import key_named
@@ -291,11 +291,11 @@ def test_a_node_tells_no_secret_in_its_log(tmp_path: Path, caplog: pytest.LogCap
         world["XR"].start()
         refuses(world["XR"], InUse, "runs the node")
         world["XR"].running.node.appender.stop("as a test")
-        keys = [open_key(path).key.seed for path in world["XR"].directory.glob("keys/*.key")]
+        keys = [open_secret(path, kinds=tuple(Kind)).seed for path in world["XR"].directory.glob("keys/*.key")]
         secrets = [form for seed in keys for form in (seed.hex(), format_base64(seed), repr(seed))]
         secrets.append((world["XR"].directory / "operator.token").read_text())
         shown = caplog.text + repr(vars(world["XR"].running.node)) + world["XR"].get("/readyz").text
-        assert len(secrets) == 13 and "as a test" in shown
+        assert len(secrets) == 16 and "as a test" in shown
         assert not [secret for secret in secrets if secret in shown]
 
 
