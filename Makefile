@@ -16,13 +16,14 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` runs on PostgreSQL too: the store and the node, the door, the registry, verdicts and histories of whole federations.
-ON_BOTH := tests/store tests/node tests/released tests/api/test_again.py tests/api/test_batch.py tests/api/test_lists.py \
+ON_BOTH := tests/store tests/released tests/node/test_node.py tests/node/test_submit.py tests/node/test_series.py tests/node/test_erasure.py \
+	tests/node/test_retention.py tests/api/test_again.py tests/api/test_batch.py tests/api/test_lists.py \
 	tests/api/test_search.py tests/api/test_witness.py tests/federation/test_agreement.py tests/federation/test_spread.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test test-both lint crash fuzz bench bench-long soak clean
+.PHONY: help demo run test test-long test-both lint crash fuzz bench bench-long soak clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,8 +37,11 @@ run: $(VENV)/.project ## one node, kept in .run/XR, on http://127.0.0.1:8750
 	$(BIN)/cbm node run .run/XR
 
 test: lint ## everything that is checked before a change goes in, on SQLite, and the heart of it on PostgreSQL
-	$(BIN)/pytest -q -n auto --dist worksteal --engine postgresql $(ON_BOTH)
-	$(BIN)/pytest -q -n auto --dist worksteal --engine sqlite
+	$(BIN)/pytest -q -n auto --dist worksteal --engine postgresql -m "not long" $(ON_BOTH)
+	$(BIN)/pytest -q -n auto --dist worksteal --engine sqlite -m "not long"
+
+test-long: $(VENV)/.dev ## what takes minutes by itself: the guides word by word, 34 States' public facts
+	$(BIN)/pytest -q -n auto --dist worksteal -m long
 
 test-both: lint ## all of it on both databases: some twenty minutes on two cores
 	$(BIN)/pytest -q -n auto --dist worksteal

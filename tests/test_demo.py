@@ -244,6 +244,7 @@ def test_a_kept_demo_says_where_its_nodes_are_and_stops_in_order(tmp_path: Path)
         stop(process, where, tmp_path)
 
 
+@pytest.mark.long
 def test_a_kept_demo_with_a_fork_shows_two_faces_and_everything_else_goes_on(tmp_path: Path) -> None:
     with kept(tmp_path, "--fork") as (process, where):
         clients = {node["participant"]: Client(node["url"]) for node in where["nodes"]}
@@ -320,6 +321,7 @@ def test_every_participating_state_and_partner_has_its_name() -> None:
     }
 
 
+@pytest.mark.long
 def test_34_states_agree_on_real_public_facts(tmp_path: Path) -> None:
     if not RECORDS.is_file():
         print(f"real public facts not here: {RECORDS}")

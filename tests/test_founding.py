@@ -12,7 +12,7 @@ import pytest
 from tests.guide import Machine
 from tests.processes import ROOT, SECONDS, cbm, free_port
 
-pytestmark = pytest.mark.sqlite  # the year (test_year.py) goes on both
+pytestmark = [pytest.mark.sqlite, pytest.mark.long]  # the year (test_year.py) goes on both
 
 GUIDE = (ROOT / "examples" / "founding.md").read_text()
 FEBRUARY = (

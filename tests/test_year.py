@@ -7,6 +7,8 @@ new peers.json; `systemctl` runs what the unit files say; in November the disk d
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.databases import name_database
 from tests.guide import OPERATE, Machine
 from tests.processes import SECONDS, NodeProcess, cbm, free_port, full_audit
@@ -48,6 +50,7 @@ def _script(places: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.long
 def test_a_year_with_a_node_goes_as_it_is_written(tmp_path: Path) -> None:
     port, other = free_port(), free_port()
     xa = tmp_path / "xa"
